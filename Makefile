@@ -16,10 +16,12 @@ unexport PYTHONDONTWRITEBYTECODE
 # no lines are counted; the others reach each line, also without asvs.
 OUTSIDE := $(addprefix tests/,app/contract asvs browser docs e2e)
 USUAL := -m "not torture and not idle"
-INSIDE := $(USUAL) $(addprefix --ignore=,$(OUTSIDE))
+WITHIN := $(addprefix --ignore=,$(OUTSIDE))
+# On SQLite, and without what takes seconds for one test.
+FAST := -m "not (torture or idle or slow or postgresql)"
 # Without programs, PostgreSQL and races: what a change of one module breaks.
 QUICK := tests/unit tests/stores -p no:schemathesis --hypothesis-profile=quick \
-	-m "not (torture or idle or slow or postgresql)" \
+	$(FAST) \
 	-k "not (server or process or concurrent or TRUNCATE or strong_profile or until_stopped or cut_off)" \
 	$(addprefix --ignore=tests/,unit/cli unit/peers unit/test_database_files.py unit/test_lifetime.py $(addprefix stores/test_,state_machine.py login_races.py lock_order.py upgrade.py change_token.py schema_beside_application.py))
 CODE := api models vestibule tests bench examples docs
@@ -58,8 +60,8 @@ setup: $(VENV)/.develop  ## Make .venv with all requirements, start nothing.
 quick: $(VENV)/.develop  ## Run the fast tests: modules and stores, on SQLite.
 	$(TESTS) -n 2 $(QUICK)
 
-test: $(VENV)/.develop  ## Run the tests of a few minutes: all but those of whole servers.
-	$(TESTS) -n $(WORK) $(INSIDE)
+test: $(VENV)/.develop  ## Run the tests of a few minutes: without whole servers, on SQLite.
+	$(TESTS) -n $(WORK) $(FAST) $(WITHIN)
 
 torture: $(VENV)/.develop  ## Run the long tests: kills, races, pauses (hours).
 	$(TESTS) -m torture
@@ -88,7 +90,7 @@ check: $(VENV)/.develop  ## All of CI: lint, types, tests with coverage.
 .PHONY: all-tests
 all-tests: $(VENV)/.develop
 	rm -f .coverage .coverage.*
-	$(TESTS) -n $(WORK) $(INSIDE) --cov --cov-report=
+	$(TESTS) -n $(WORK) $(USUAL) $(WITHIN) --cov --cov-report=
 	$(BIN)/python -m tests.repo.coverage_floors
 	$(TESTS) -n $(WORK) $(USUAL) $(OUTSIDE)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, insert
 
 from bench.filling import bare_table, id_of
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.text import search_text, without_accents
 from vestibule.db import engine, migrate
 from vestibule.db.column_types import UTCMoment

@@ -18,7 +18,7 @@ from granian.log import LogLevels
 
 from vestibule.core import settings
 from vestibule.core.request_headers import is_tls
-from vestibule.http.headers import ResponseHeaders, add_headers
+from vestibule.http.middleware import ResponseHeaders, add_headers
 from vestibule.server.granian import Announcement
 
 

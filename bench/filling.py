@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Table, insert
 
 from tests.serving import ROOT
 from vestibule.core import clock, passwords
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.text import email_key
 from vestibule.db import engine, migrate
 from vestibule.db.column_types import UTCMoment

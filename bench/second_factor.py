@@ -17,7 +17,7 @@ from bench.rows import Goal, Rounds, Row, cpu_seconds, medians
 from bench.serving import LOGIN, PinnedServer
 from vestibule.accounts import totp
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 
 STORED = 1_000
 #: Sign-ins of each kind in a round; each has a user of its own, because a

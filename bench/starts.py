@@ -12,7 +12,7 @@ from bench.filling import PASSWORD, email_of, filled_apart
 from bench.load import Generator
 from bench.rows import Goal, Rounds, Row, cpu_seconds, medians
 from bench.serving import ME, PinnedServer, timed_start
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 
 STORED = 1_000
 _GOAL = Goal(1, at_most=True, unit=" s")

@@ -25,20 +25,20 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.local import LocalProxy
 
 from vestibule.audit import log, writer
-from vestibule.checks.embedded import check_embedded
+from vestibule.checks.startup import check_embedded
 from vestibule.core import settings
+from vestibule.core.assurance import Role
 from vestibule.core.errors import (
     ConfigurationError,
     ReauthenticationRequired,
     VestibuleError,
 )
-from vestibule.core.page_load import is_page_load
 from vestibule.core.redirects import (
     RETURN_PARAMETER,
+    is_page_load,
     safe_redirect,
     sign_in_url,
 )
-from vestibule.core.roles import Role
 from vestibule.db.models.user import User
 from vestibule.http.access import (
     Outcome,
@@ -47,7 +47,6 @@ from vestibule.http.access import (
     refuse_cross_site,
     start_request,
 )
-from vestibule.http.errors import error_response
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     clear_session_cookie,
@@ -61,7 +60,11 @@ from vestibule.http.recent_auth import (
     reauthenticate_user,
 )
 from vestibule.http.request import current_request
-from vestibule.http.responses import add_challenge, json_response
+from vestibule.http.responses import (
+    add_challenge,
+    error_response,
+    json_response,
+)
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of, sweep_for

@@ -8,7 +8,7 @@ import pytest
 from tests.asvs.conftest import HARDENED, Start
 from tests.asvs.service import Service
 from tests.e2e.server.accounts import account, open_session
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 
 HEADERS = {"Accept": "text/html", "Sec-Fetch-Site": "none"}
 

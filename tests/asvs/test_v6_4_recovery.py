@@ -8,7 +8,7 @@ from sqlalchemy import update
 from tests.asvs.service import GOOD, Service
 from tests.e2e.server.accounts import PASSWORD, account
 from tests.serving import ME, USERS
-from vestibule.accounts.password_reset import RESET_CODE_LIFETIME
+from vestibule.accounts.recovery import RESET_CODE_LIFETIME
 from vestibule.core import clock
 from vestibule.db.engine import database
 from vestibule.db.tables import RESET_CODES

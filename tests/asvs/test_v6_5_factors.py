@@ -10,9 +10,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.app.api.conftest import Build
-from tests.app.api.factor_owner import (
-    CODES as CODES_PATH,
-)
+from tests.app.api.factor_owner import CODES as CODES_PATH
 from tests.app.api.factor_owner import (
     CONTINUE,
     FACTORS,
@@ -31,7 +29,7 @@ from tests.clocks import SetClock
 from tests.serving import LOGIN, REFRESH, USERS
 from tests.threads import at_once
 from vestibule.accounts import second_factors, totp
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.accounts.second_factors import (
     RECOVERY_CODES,
     begin_app,
@@ -39,10 +37,9 @@ from vestibule.accounts.second_factors import (
     replace_recovery_codes,
 )
 from vestibule.core import clock
-from vestibule.core.digest import digest_of_code
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import digest_of_code, new_key
 from vestibule.core.errors import Throttled, WrongSecondFactor
-from vestibule.db import factors, tables
+from vestibule.db import factor_tables, factors
 from vestibule.db.engine import database
 from vestibule.sessions.facts import level_of
 
@@ -213,7 +210,7 @@ def test_v6_5_1_codes_work_once(service: Service, owner: Owner) -> None:
 
 def test_v6_5_2_recovery_codes_are_stored_as_digests(owner: Owner) -> None:
     """They have 120 bits, so that SHA-256 suffices; 112 is the limit."""
-    rows = database().fetch_all(tables.RECOVERY_CODES.select())
+    rows = database().fetch_all(factor_tables.RECOVERY_CODES.select())
     assert {row.code_digest for row in rows} == {
         digest_of_code(code) for code in owner.recovery
     }
@@ -241,7 +238,7 @@ def test_v6_5_3_seeds_and_codes_are_from_the_systems_source(
     first = replace_recovery_codes(owner.user)
     second = replace_recovery_codes(owner.user)
     assert len({*first, *second}) == 2 * RECOVERY_CODES
-    for row in database().fetch_all(tables.FACTORS.select()):
+    for row in database().fetch_all(factor_tables.FACTORS.select()):
         assert owner.seed.hex() not in str(row.secret)
 
 

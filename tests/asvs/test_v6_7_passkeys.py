@@ -13,7 +13,7 @@ from tests.app.api.service import Service, stored_user
 from tests.clocks import SetClock
 from tests.soft_authenticator import EDDSA, UV, SoftAuthenticator
 from vestibule.accounts.second_factors import check_second_factor
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.core.errors import WrongSecondFactor
 from vestibule.db import passkeys
 

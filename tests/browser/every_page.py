@@ -25,12 +25,12 @@ from tests.mailbox import Mailbox
 from tests.ports import free_port
 from tests.serving import COOKIE, Server
 from vestibule.accounts import totp
-from vestibule.accounts.password_reset import link_path
+from vestibule.accounts.recovery import link_path
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.accounts.users import invite
 from vestibule.cli.demo_data import ADMIN, MEMBER, fill
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db import engine, mail_search, outgoing_mails, passkeys
 from vestibule.db.factors import PASSKEY, Factor
 from vestibule.db.models.user import User
@@ -361,6 +361,9 @@ PAGES: dict[str, Open] = {
     ),
     "/admin/figures": admin("/admin/figures"),
     "/admin/figures of a month": admin("/admin/figures?period=month"),
+    "/admin/figures as a table": admin(
+        "/admin/figures?period=month&view=table"
+    ),
 }
 #: Pages whose form only a script can send; they say so without one.
 NEEDS_SCRIPT = {

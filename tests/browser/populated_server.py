@@ -22,7 +22,7 @@ from vestibule.admin.filters import MAX_ROWS_SCANNED
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import HASHES, HASHING, SESSIONS
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.request_headers import network_of
 from vestibule.db import engine, events, hourly_counts, login_failures
 from vestibule.db.events import Event

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.browser.browser import Browser
 from tests.serving import COOKIE
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.core import clock
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession

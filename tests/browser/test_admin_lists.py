@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Lists, exports and statistics of the admin pages, and who may see them."""
 
+import re
+from functools import partial
+
 import pytest
 from playwright.sync_api import expect
 
@@ -109,7 +112,7 @@ def test_users_are_searched_and_filtered(
 
 
 def test_statistics_of_each_period(browser: Browser) -> None:
-    """The table of each chart adds up to the total that is shown."""
+    """Without scripts too, the table adds up to the total of the chart."""
     browser.open("/admin/figures")
     for name, slots in (
         ("Last week", 28),
@@ -120,12 +123,46 @@ def test_statistics_of_each_period(browser: Browser) -> None:
         chosen = browser.page.locator(".periods [aria-current]")
         expect(chosen).to_have_text(name)
         logins = browser.page.locator("section[aria-labelledby='logins']")
-        table = logins.locator("table")
-        expect(table).to_be_hidden()
-        logins.locator("summary").click()
-        expect(table).to_be_visible()
-        cells = logins.locator("td").all_inner_texts()
-        assert len(cells) == slots == logins.locator("rect.bar").count()
-        total = sum(int(cell.replace(",", "")) for cell in cells)
-        shown = f"Total {total:,}"
-        expect(logins.locator("p").first).to_contain_text(shown)
+        total = logins.locator("p").first.inner_text()
+        browser.click_link("Show as a table")
+        expect(chosen).to_have_text(name)
+        expect(logins).to_have_count(0)
+        cells = browser.page.locator("tbody td:nth-of-type(1)")
+        values = [
+            int(cell.replace(",", "")) for cell in cells.all_inner_texts()
+        ]
+        assert len(values) == slots
+        assert re.match(rf"Total {sum(values):,}( |$)", total)
+        browser.click_link("Show as charts")
+        expect(chosen).to_have_text(name)
+
+
+def test_value_of_a_slot_is_shown_and_leads_to_its_events(
+    populated: PopulatedServer, open_browser: OpenBrowser
+) -> None:
+    """By pointer, keyboard and touch, whose second tap leads there."""
+    browser = open_browser(populated.server, has_touch=True)
+    add_session(browser, populated.admin)
+    browser.open("/admin/figures?period=month")
+    chart = browser.page.locator("section[aria-labelledby='logins']")
+    value, slots = chart.locator("[data-value]"), chart.locator(".slot")
+    expect(slots).to_have_count(30)
+    slot = chart.locator("a.slot").last
+    label = str(slot.get_attribute("aria-label"))
+    for show in (slot.hover, slot.focus, slot.tap):
+        slots.first.dispatch_event("pointerenter")
+        expect(value).not_to_have_text(label)
+        show()
+        expect(value).to_have_text(label)
+    browser.page.keyboard.press("ArrowLeft")
+    expect(value).not_to_have_text(label)
+    browser.page.keyboard.press("ArrowRight")
+    expect(slot).to_be_focused()
+    for follow in (slot.tap, slot.click, partial(slot.press, "Enter")):
+        browser.open("/admin/figures?period=month")
+        slot.tap()
+        expect(value).to_have_text(label)
+        follow()
+        browser.expect_path("/admin/events")
+        rows = browser.page.locator("main .dense tbody tr")
+        expect(rows.first).to_be_visible()

@@ -27,12 +27,6 @@ from tests.browser.test_weight import (
     blocking,
 )
 
-#: Bytes of the pages that are longer: each bar of a plot has its value, a
-#: link and a row of a table.
-HEAVIER = {
-    "/admin/figures": 110_000,
-    "/admin/figures of a month": 145_000,
-}
 #: The screen of a laptop, and the part of it that 200 % leave.
 LAPTOP, ZOOMED = (1280, 800), (640, 400)
 #: Rows of a list on a laptop without scrolling.
@@ -103,7 +97,7 @@ def test_page_is_accessible_small_and_used_by_keyboard(
             for response in _responses_of_page(browser)
         )
     )
-    assert weight < HEAVIER.get(name, MAX_PAGE_BYTES), weight
+    assert weight < MAX_PAGE_BYTES, weight
     assert blocking(browser) <= MAX_REQUESTS_BEFORE_PAINT - 1
     assert browser.page.locator("html").get_attribute("lang") == "en"
     assert browser.page.locator("h1").count() == 1

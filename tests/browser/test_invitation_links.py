@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import OpenBrowser, add_user
 from tests.browser.scenes import PASSWORD
 from tests.serving import Server
-from vestibule.accounts.password_reset import link_path
+from vestibule.accounts.recovery import link_path
 from vestibule.accounts.users import invite
 from vestibule.accounts.users import set_role as give_role
 from vestibule.db.models.user import User

@@ -10,7 +10,7 @@ from tests.browser.conftest import OpenBrowser, StartServer, add_user
 from tests.browser.scenes import PASSWORD
 from vestibule.accounts import totp
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 
 EMAIL = "bob@example.com"
 #: The page that names why a page of a recovered session is closed.

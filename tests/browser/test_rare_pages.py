@@ -14,7 +14,7 @@ from tests.browser.scenes import PASSWORD, submit, wrong_password
 from tests.browser.test_scenes import check_accessible, english
 from tests.serving import Server
 from tests.startup_output import printed_setup_code
-from vestibule.accounts.first_admin import SETUP_CODE_LIFETIME
+from vestibule.accounts.users import SETUP_CODE_LIFETIME
 
 LOCALES = ("en-GB", "fr-FR")
 _DEFECT = """

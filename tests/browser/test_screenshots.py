@@ -29,7 +29,7 @@ from vestibule.accounts.users import set_role
 from vestibule.audit.log import EventType
 from vestibule.audit.writer import HASHES, HASHING, SESSIONS
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of

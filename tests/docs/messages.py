@@ -137,7 +137,7 @@ def messages() -> Iterator[tuple[str, str]]:
     for status in _BY_NAME:
         yield (
             str(default_exceptions[status]().name),
-            "vestibule/http/errors.py",
+            "vestibule/http/responses.py",
         )
     for text in (*OF_USAGE, *OF_QUESTIONS):
         yield text, "vestibule/cli/__init__.py"

@@ -52,7 +52,7 @@ BOUNDS = {
     "accounts.authentication:HashQueue.turn: with self._turns": (
         "places in the queue: a few hashes, each at most MAX_WAIT_SECONDS"
     ),
-    "accounts.batch:_store_next: prepared.result": (
+    "accounts.imports:_store_next: prepared.result": (
         f"MAX_WAIT_SECONDS of a hash, then ServiceBusy; {COMMAND}"
     ),
     "accounts.password_policy:is_breached: _slots.acquire": (
@@ -85,7 +85,7 @@ BOUNDS = {
     "cli.arguments:confirm: click.confirm": COMMAND,
     "cli.demo:_end_with_parent: time.sleep": "half a second",
     "core.client_info:current_client: _current.get": "a context variable",
-    "core.encryption:read_key_file: file.read": "MAX_KEY_FILE_BYTES",
+    "core.crypto:read_key_file: file.read": "MAX_KEY_FILE_BYTES",
     "core.env_file:_read: file.read": "MAX_FILE_BYTES of a regular file",
     "core.gate_rules_file:configured_rules: file.read": "MAX_FILE_BYTES",
     "core.passwords:_run_in_hash_thread: hashing.result": (
@@ -153,7 +153,7 @@ BOUNDS = {
         "WRITE_INTERVAL_SECONDS"
     ),
     "metrics.multiprocess:_file_in: with _files_lock": MEMORY,
-    "metrics.worker_exits:add: with _counting": MEMORY,
+    "metrics.multiprocess:count_exit: with _counting": MEMORY,
     "protect.websockets:WatchedWebSocket.receive: asyncio.wait": WEBSOCKET,
     "protect.websockets:WatchedWebSocket.receive: message.result": (
         "called once the message is there"
@@ -167,10 +167,10 @@ BOUNDS = {
     "protect.backends:TokenVerifier._fetch: with self._fetching": (
         "one request, the client's timeout: others see its attempt"
     ),
-    "protect.http_client:HTTPClient._send: self._pool.urlopen": (
+    "protect.backends:HTTPClient._send: self._pool.urlopen": (
         "the client's timeout"
     ),
-    "protect.http_client:HTTPClient._read_body: response.read1": (
+    "protect.backends:HTTPClient._read_body: response.read1": (
         "the client's timeout"
     ),
     "server.connections:address_of: socket.getaddrinfo": (
@@ -300,6 +300,7 @@ def _module(path: str) -> str:
     return inner.removesuffix("/__init__").replace("/", ".")
 
 
+@pytest.mark.slow
 def test_every_blocking_call_has_bound() -> None:
     """The table names each one of the product, and nothing else."""
     assert {file.path.partition("/")[0] for file in product_files()} == {

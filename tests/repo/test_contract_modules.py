@@ -67,6 +67,7 @@ def test_views_package_has_the_blueprint() -> None:
     assert contract.app_views is defined.app_views
 
 
+@pytest.mark.slow
 def test_replaced_auth_counts_in_application(tmp_path: Path) -> None:
     """A mechanism that a script sets at `api.v1.app.auth` filters requests.
 

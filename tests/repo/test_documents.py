@@ -14,8 +14,6 @@ from tests.repo.repository import Tracked, tracked
 from tests.serving import ROOT
 from vestibule.core import (
     access_settings,
-    data_settings,
-    identity_settings,
     mail_settings,
     page_settings,
     settings,
@@ -84,8 +82,6 @@ def test_settings_all_is_complete() -> None:
         value
         for module in (
             settings,
-            identity_settings,
-            data_settings,
             access_settings,
             page_settings,
             mail_settings,

@@ -127,7 +127,7 @@ def test_imports_within_functions_count() -> None:
     """A module that is imported late counts like any other."""
     late = reached("asgi")["vestibule.protect.async_http_client"]
     assert "aiohttp" in late
-    assert "urllib3" in reached("flask")["vestibule.protect.http_client"]
+    assert "urllib3" in reached("flask")["vestibule.protect.backends"]
 
 
 def test_imports_beyond_protect_count() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repo.repository import Tracked, documented, python_files, tracked
+from tests.repo.repository import documented, python_files, tracked
 from tests.serving import ROOT
 
 FIRST_LINE = "#!/usr/bin/env python3"
@@ -29,40 +29,33 @@ OBSCURE_WORDS = re.compile(
 )
 
 
-def path_of(file: Tracked) -> str:
-    """Return the file's path as the id of a test's parameter."""
-    return file.path
-
-
-each_python_file = pytest.mark.parametrize("file", python_files(), ids=path_of)
-
-
-@each_python_file
-def test_python_file_is_executable(file: Tracked) -> None:
+def test_python_files_are_executable() -> None:
     """A Python file has the first line, the run bit and a final newline."""
-    assert file.mode == "100755"
-    assert file.text.split("\n", 1)[0] == FIRST_LINE
-    assert file.text.endswith("\n")
-    assert not file.text.endswith("\n\n")
+    for file in python_files():
+        assert file.mode == "100755", file.path
+        assert file.text.split("\n", 1)[0] == FIRST_LINE, file.path
+        assert file.text.endswith("\n"), file.path
+        assert not file.text.endswith("\n\n"), file.path
 
 
-@each_python_file
-def test_python_file_has_docstrings(file: Tracked) -> None:
+def test_python_files_have_docstrings() -> None:
     """A module, class or function has a sentence about its purpose."""
-    for node in documented(ast.parse(file.text)):
-        name = getattr(node, "name", "the module")
-        fault = docstring_fault(node)
-        assert fault is None, f"{file.path}: {name}: {fault}"
+    for file in python_files():
+        for node in documented(ast.parse(file.text)):
+            name = getattr(node, "name", "the module")
+            fault = docstring_fault(node)
+            assert fault is None, f"{file.path}: {name}: {fault}"
 
 
-@each_python_file
-def test_python_file_is_short(file: Tracked) -> None:
+def test_python_files_are_short() -> None:
     """A module and each of its functions are short."""
-    assert file.text.count("\n") <= MOST_LINES
-    for node in documented(ast.parse(file.text)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            lines = (node.end_lineno or 0) - node.lineno + 1
-            assert lines <= MOST_LINES_OF_A_FUNCTION, node.name
+    for file in python_files():
+        assert file.text.count("\n") <= MOST_LINES, file.path
+        for node in documented(ast.parse(file.text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                where = f"{file.path}: {node.name}"
+                assert lines <= MOST_LINES_OF_A_FUNCTION, where
 
 
 def test_lint_covers_every_python_folder() -> None:
@@ -79,11 +72,11 @@ def test_lint_covers_every_python_folder() -> None:
         assert f"\n\t{line}\n" in makefile
 
 
-@pytest.mark.parametrize("file", tracked(), ids=path_of)
-def test_file_name_is_specific(file: Tracked) -> None:
+def test_file_names_are_specific() -> None:
     """A file or folder is named after its contents."""
-    parts = {part.partition(".")[0] for part in Path(file.path).parts}
-    assert not parts & EMPTY_NAMES
+    for file in tracked():
+        parts = {part.partition(".")[0] for part in Path(file.path).parts}
+        assert not parts & EMPTY_NAMES, file.path
 
 
 def test_prose_is_plain() -> None:

@@ -21,6 +21,8 @@ from tests.repo.repository import (
 )
 from tests.serving import ROOT
 
+pytestmark = pytest.mark.slow
+
 #: Libraries that are unsafe, unmaintained, or do what Vestibule does.
 BANNED = {
     "pickle",

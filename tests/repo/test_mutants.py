@@ -73,6 +73,7 @@ def test_invalid_choice_raises_value_error(
         choose(MUTANTS, only, part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "verdict"),
     [
@@ -96,6 +97,7 @@ def test_mutant_is_judged_by_its_tests(
     assert code.read_text() == "def one() -> int:\n    return 1\n"
 
 
+@pytest.mark.slow
 def test_tests_that_always_fail_do_not_kill(tmp_path: Path) -> None:
     """A failure that occurs without the mutant too proves nothing."""
     (tmp_path / "code_under_test.py").write_text("one = 1\n")

@@ -10,6 +10,8 @@ import pytest
 from tests.repo.repository import product_modules
 from tests.serving import ROOT
 
+pytestmark = pytest.mark.slow
+
 #: Modules that run as programs: by `-m`, or by Alembic in a migration.
 PROGRAMS = {"vestibule.__main__", "vestibule.db.migrations.env"}
 #: Needs a configured Django project: Django's own backends are models.

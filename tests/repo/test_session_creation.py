@@ -61,7 +61,7 @@ WAYS_IN = {
     ("web.sign_in", "reset_factors_page"): {
         "code that removes the factors, with the password"
     },
-    ("api.views.passkeys", "log_in_by_passkey"): {"passkey alone"},
+    ("api.views.factors", "log_in_by_passkey"): {"passkey alone"},
     ("web.sign_in", "_sign_in_with_passkey"): {"passkey alone"},
     ("web.new_password", "create_account"): {"registration page"},
     ("web.new_password", "reset_password"): {

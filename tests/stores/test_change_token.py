@@ -14,6 +14,8 @@ from vestibule.db.engine import database
 from vestibule.db.tables import USER_SESSIONS, USERS
 from vestibule.http.access import Outcome
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["guest"]
 
 #: The columns whose changes leave a cached session as it is. The text of a

@@ -66,6 +66,7 @@ def test_feed_is_in_the_order_of_storing(address: str) -> None:
     assert read()[0] == ["first", "second", "late"]
 
 
+@pytest.mark.slow
 def test_feed_has_each_event_once_under_concurrent_writers(
     address: str,
 ) -> None:

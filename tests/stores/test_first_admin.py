@@ -11,16 +11,16 @@ from sqlalchemy import text
 
 from tests.clocks import SetClock
 from tests.threads import at_once
-from vestibule.accounts import first_admin
-from vestibule.accounts.first_admin import (
+from vestibule.accounts import users
+from vestibule.accounts.permissions import Actor
+from vestibule.accounts.users import (
     SetupCode,
     create_first_admin,
     create_setup_code,
     has_setup_code,
     needs_first_admin,
+    new_user,
 )
-from vestibule.accounts.permissions import Actor
-from vestibule.accounts.users import new_user
 from vestibule.core.client_info import (
     LOCAL_CLIENT,
     ClientInfo,
@@ -150,7 +150,7 @@ def test_code_that_expires_during_hashing_is_refused(
         set_clock.advance(1800)
         return new_user(*given, **more)
 
-    monkeypatch.setattr(first_admin, "new_user", slow_user)
+    monkeypatch.setattr(users, "new_user", slow_user)
     refused(code)
     assert User.count() == 0
 
@@ -166,7 +166,7 @@ def test_user_added_during_hashing_prevents_the_admin(
         User(email="bob@example.com").save()
         return new_user(*given, **more)
 
-    monkeypatch.setattr(first_admin, "new_user", late_user)
+    monkeypatch.setattr(users, "new_user", late_user)
     refused(code)
     assert [user.email for user in User.all()] == ["bob@example.com"]
 

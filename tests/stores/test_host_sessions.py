@@ -9,7 +9,7 @@ from sqlalchemy import text
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db import host_sessions
 from vestibule.db.engine import database
 from vestibule.db.host_sessions import Code

@@ -4,8 +4,8 @@
 import pytest
 from sqlalchemy import text
 
-from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import set_forgotten_password
 from vestibule.accounts.users import invite
 from vestibule.core.errors import DatabaseUnavailable, DuplicateEmail
 from vestibule.db.engine import database

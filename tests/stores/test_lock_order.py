@@ -15,6 +15,8 @@ from vestibule.core import clock
 from vestibule.db import codes, user_status
 from vestibule.db.models.user import Role, User
 
+pytestmark = pytest.mark.slow
+
 #: The order in which a transaction locks several of these tables.
 ORDER = ["reset_codes", "users", "user_sessions"]
 _TABLE = re.compile(r"\b(?:FROM|UPDATE|INTO) (\w+)")

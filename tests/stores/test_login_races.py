@@ -17,6 +17,8 @@ from vestibule.db.models.user import User
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.sessions.session import EndReason
 
+pytestmark = pytest.mark.slow
+
 
 def _change(user: User) -> None:
     """Change the password."""

@@ -64,6 +64,7 @@ def pages(wanted: MailFilter) -> list[OutgoingMail]:
             return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_sorted", [keyset.MAX_ROWS_SORTED, 1])
 def test_list_has_each_mail_once_in_its_order(
     monkeypatch: pytest.MonkeyPatch, most_sorted: int

@@ -8,7 +8,7 @@ import pytest
 
 from tests.clocks import SetClock
 from tests.threads import at_once
-from vestibule.checks.passkeys import orphaned_passkeys
+from vestibule.checks.sign_in import orphaned_passkeys
 from vestibule.core import clock
 from vestibule.db import factors, passkeys
 from vestibule.db.factors import PASSKEY, Factor

@@ -20,7 +20,7 @@ from tests.statements import count_write_transactions, recorded
 from tests.stores.test_session_use import HOUR, last_seen
 from tests.threads import FailingThreadStart
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.db import engine, session_touches
 from vestibule.db.engine import Database, database

@@ -12,13 +12,14 @@ from sqlalchemy import text
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.accounts.credentials import change_email, change_password
-from vestibule.accounts.first_admin import create_setup_code
-from vestibule.accounts.password_reset import (
-    issue_code,
-    set_forgotten_password,
-)
 from vestibule.accounts.permissions import LOCAL
-from vestibule.accounts.users import Invitation, disable, enable
+from vestibule.accounts.recovery import issue_code, set_forgotten_password
+from vestibule.accounts.users import (
+    Invitation,
+    create_setup_code,
+    disable,
+    enable,
+)
 from vestibule.core import passwords
 from vestibule.core.errors import InvalidValue, WrongCode
 from vestibule.db.engine import database

@@ -14,9 +14,12 @@ from tests.serving import ROOT
 from tests.threads import at_once
 from vestibule.core.errors import ConfigurationError, SchemaMismatch
 from vestibule.db import backup, engine, migrate
+from vestibule.db.column_types import METADATA
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
-from vestibule.db.tables import METADATA, REVISION
+from vestibule.db.tables import REVISION
+
+pytestmark = pytest.mark.slow
 
 
 def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -10,15 +10,10 @@ from tests.clocks import SetClock
 from tests.stores.totp_apps import code_of, enrolled, fail
 from tests.threads import at_once
 from vestibule.accounts import totp
-from vestibule.accounts.second_factors import (
-    check_second_factor,
-)
+from vestibule.accounts.second_factors import check_second_factor
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
-from vestibule.core.errors import (
-    FactorSwitchedOff,
-    Throttled,
-)
+from vestibule.core.crypto import new_key
+from vestibule.core.errors import FactorSwitchedOff, Throttled
 from vestibule.db import engine, factors
 from vestibule.db.login_failures import Waits, begin_attempt
 from vestibule.db.models.user import User
@@ -109,6 +104,7 @@ def _child(
     engine.close()
 
 
+@pytest.mark.slow
 def test_failures_are_counted_exactly_in_two_processes(user: User) -> None:
     """Of 80 attempts at once 50 count, each with its own number."""
     app, _ = enrolled(user)
@@ -139,6 +135,7 @@ def _use_in_child(
     engine.close()
 
 
+@pytest.mark.slow
 def test_code_used_in_two_processes_works_once(
     user: User, set_clock: SetClock
 ) -> None:

@@ -18,7 +18,7 @@ from vestibule.accounts.second_factors import (
     replace_recovery_codes,
 )
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.core.errors import (
     ConfigurationError,
     InvalidValue,

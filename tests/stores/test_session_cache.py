@@ -13,7 +13,7 @@ import pytest
 from tests.clocks import SetClock
 from tests.fake_requests import FakeRequest, with_session
 from tests.serving import COOKIE
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db import drivers, session_queries, session_touches
 from vestibule.db.engine import close, database
 from vestibule.db.events import LOGIN_KIND, Event, insert_events

@@ -56,8 +56,7 @@ def matching(request: pytest.FixtureRequest, on_sqlite: str) -> list[str]:
     return [str(row["id"]) for row in rows if row["user_agent"] == "Opera/9"]
 
 
-@pytest.mark.parametrize("step", [1, 7, 50])
-@pytest.mark.parametrize("most", [1, 3, 30])
+@pytest.mark.parametrize(("most", "step"), [(1, 7), (3, 1), (3, 50), (30, 7)])
 def test_pages_of_a_device_have_each_session_once(
     matching: list[str],
     monkeypatch: pytest.MonkeyPatch,

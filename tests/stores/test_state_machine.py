@@ -9,6 +9,8 @@ from tests.clocks import SetClock
 from tests.stores.conftest import Make
 from tests.stores.machine import DURATION, IDLE, TOUCH, SessionMachine
 
+pytestmark = pytest.mark.slow
+
 #: A pooler makes the machine slow, and the other tests of stores have it.
 KINDS = [
     "session_auth",

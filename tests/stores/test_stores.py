@@ -13,7 +13,7 @@ from tests.stored_sessions import sessions_in
 from tests.stores.conftest import Make, begin, handle_of
 from tests.threads import at_once
 from vestibule.core.client_info import ClientInfo, set_client
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db.engine import database
 from vestibule.db.models.user_session import UserSession
 from vestibule.db.tables import ENDED_SESSIONS

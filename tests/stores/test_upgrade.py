@@ -21,6 +21,8 @@ from vestibule.db.user_search import (
     users_without_own_email,
 )
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 3, 29, 12, 0, 0, 123_457, tzinfo=timezone.utc)
 NUMBER = (
     (NOON - datetime(1970, 1, 1, tzinfo=timezone.utc))

@@ -12,14 +12,11 @@ from tests.stored_codes import new_code
 from tests.threads import at_once
 from vestibule.accounts import users
 from vestibule.accounts.credentials import change_password
-from vestibule.accounts.password_reset import (
-    issue_code,
-    set_forgotten_password,
-)
 from vestibule.accounts.permissions import LOCAL, is_disabled
+from vestibule.accounts.recovery import issue_code, set_forgotten_password
 from vestibule.accounts.users import disable, enable, set_role
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import InvalidValue, LastAdmin, RecordGone
 from vestibule.db import codes, session_queries, user_status
 from vestibule.db.engine import database

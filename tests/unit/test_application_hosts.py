@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vestibule.checks.application_hosts import check_application_hosts
+from vestibule.checks.sign_in import check_application_hosts
 from vestibule.core import page_settings
 from vestibule.core.application_hosts import (
     HandOver,

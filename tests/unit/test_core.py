@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vestibule.core import clock, errors
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 
 
 def test_now_is_the_real_time_in_utc() -> None:

@@ -18,13 +18,14 @@ from tests.app.api.conftest import Build, build
 from tests.serving import COOKIE, environment
 from tests.unit.cli.conftest import Run, run
 from vestibule.checks.doctor import run_checks
-from vestibule.checks.results import Level
+from vestibule.checks.settings import Level
 from vestibule.core.errors import DatabaseReplaced, DatabaseUnavailable
 from vestibule.db import drivers, engine
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 
 __all__ = ["build", "run"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -14,11 +14,8 @@ from tests.serving import COOKIE, LOGOUT, ME
 from tests.unit.cli.conftest import Run, run
 from tests.unit.test_database_files import execute, file, replace
 from vestibule.checks.doctor import run_checks
-from vestibule.checks.results import Level
-from vestibule.core.errors import (
-    DatabaseUnavailable,
-    SchemaMismatch,
-)
+from vestibule.checks.settings import Level
+from vestibule.core.errors import DatabaseUnavailable, SchemaMismatch
 from vestibule.db import drivers, engine, migrate
 from vestibule.db.engine import database
 from vestibule.db.models.user import User

@@ -14,7 +14,7 @@ from tests.unit.test_doctor import sound
 from vestibule.api import app as app_module
 from vestibule.checks import deployment
 from vestibule.checks.deployment import check_deployment
-from vestibule.checks.results import CheckResult, Level
+from vestibule.checks.settings import CheckResult, Level
 from vestibule.cli import program
 from vestibule.mechanisms import mechanism_for
 
@@ -153,6 +153,7 @@ def test_forwarded_host_mends_a_rewritten_one(
     assert of_level(list(check_deployment(url)), Level.WRONG) == []
 
 
+@pytest.mark.slow
 def test_proxy_that_drops_headers_is_reported(
     service: tuple[Service, str],
 ) -> None:

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from tests.ports import free_port
 from vestibule.checks.doctor import run_checks
-from vestibule.checks.results import Level
+from vestibule.checks.settings import Level
 from vestibule.cli import program
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db import drivers, engine, events, migrate
 from vestibule.db.events import Event
 from vestibule.db.models.user import User

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.users import register
 from vestibule.checks.doctor import run_checks
-from vestibule.checks.results import Level
+from vestibule.checks.settings import Level
 from vestibule.core.errors import DuplicateEmail, InvalidValue
 from vestibule.core.text import email_key
 from vestibule.db import engine

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from vestibule.checks.secrets_key import check_secrets_key
+from vestibule.checks.settings import check_secrets_key
 from vestibule.checks.startup import check_settings
-from vestibule.core import encryption
-from vestibule.core.encryption import (
+from vestibule.core import crypto
+from vestibule.core.crypto import (
     DecryptionFailed,
     KeyRing,
     Place,
@@ -27,7 +27,7 @@ CLEAR = b"the seed of an authenticator app"
 @pytest.fixture(autouse=True)
 def fresh_keys(clean_settings: None) -> None:
     """Forget the key files of other tests."""
-    encryption.forget_keys()
+    crypto.forget_keys()
 
 
 def ring_of(*keys: str) -> KeyRing:

@@ -258,6 +258,7 @@ def test_doctor_checks_the_file(folder: Path, run: Run) -> None:
     assert "wrong .env, line 1: must be NAME=VALUE" in done.stdout
 
 
+@pytest.mark.slow
 def test_commands_and_server_read_the_file(tmp_path: Path) -> None:
     """A process reads the settings of the folder where it starts."""
     written(tmp_path, "AUTH_TYPE=nonsense\nDATABASE_URL=sqlite:///a.db\n")

@@ -15,9 +15,9 @@ from vestibule.core.errors import (
     InvalidValue,
     ServiceBusy,
 )
-from vestibule.http import errors
+from vestibule.http import responses
 from vestibule.http.flask_app import MinimalFlask, MinimalResponse
-from vestibule.http.headers import ResponseHeaders, add_headers
+from vestibule.http.middleware import ResponseHeaders, add_headers
 from vestibule.http.request import VestibuleRequest
 from vestibule.http.responses import json_response
 
@@ -26,7 +26,7 @@ from vestibule.http.responses import json_response
 def app() -> MinimalFlask:
     """Return an application that fails in every way."""
     app = MinimalFlask("failing", static_folder=None)
-    errors.install(app)
+    responses.install_error_handlers(app)
     failures: dict[str, Exception] = {
         "busy": ServiceBusy("the file x is locked", 7),
         "gone": DatabaseUnavailable("disk full at /secret"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.clocks import SetClock
 from tests.threads import at_once
 from vestibule.core.errors import ConfigurationError
-from vestibule.db import signing_keys
+from vestibule.db import stored_secrets
 from vestibule.identity import keys
 from vestibule.identity.header import COPY_MAX_AGE, Identity
 from vestibule.identity.keys import (
@@ -117,7 +117,7 @@ def test_concurrent_workers_create_one_key(any_database: str) -> None:
     rings = [KeyRing() for _ in range(8)]
     made = at_once(8, lambda number: rings[number].signing().id)
     assert len(set(made)) == 1
-    assert [key.id for key in signing_keys.all_keys()] == made[:1]
+    assert [key.id for key in stored_secrets.stored_signing_keys()] == made[:1]
 
 
 def test_ring_reads_rotated_keys_after_half_a_minute(
@@ -291,7 +291,7 @@ def test_configured_key_signs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         ring = KeyRing()
         assert ring.signing().id == made.id
         assert [key.id for key in ring.published()] == [made.id]
-    assert signing_keys.all_keys() == []
+    assert stored_secrets.stored_signing_keys() == []
 
 
 @pytest.mark.parametrize(

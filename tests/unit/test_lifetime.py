@@ -198,6 +198,7 @@ def test_without_an_interval_no_use_is_noted() -> None:
 
 
 # Few sessions live and are not due at a time drawn apart from them.
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(used_sessions(), LIMITS, MOMENTS)
 @example((Times(NOW), NOW), limited(touch=0), NOW + TICK)

@@ -10,7 +10,7 @@ from tests.mail_server import PASSWORD, USER, Inbox, running
 from tests.mailbox import ORIGIN, SENDER
 from vestibule.checks.doctor import run_checks
 from vestibule.checks.mail import check_mail_settings
-from vestibule.checks.results import CheckResult, Level
+from vestibule.checks.settings import CheckResult, Level
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import outgoing_mails
 from vestibule.db.outgoing_mails import NewMail

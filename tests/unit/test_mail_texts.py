@@ -186,6 +186,7 @@ SUBJECTS = TEXTS.map(lambda text: " ".join(text.split())).filter(
 )
 
 
+@pytest.mark.slow
 @given(subject=SUBJECTS, plain_text=TEXTS, html=TEXTS)
 def test_any_text_arrives_as_it_was_written(
     subject: str, plain_text: str, html: str

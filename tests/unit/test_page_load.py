@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from vestibule.core.page_load import (
+from vestibule.core.redirects import (
     MAX_ACCEPT_LENGTH,
     is_page_load,
     prefers_page,

@@ -4,7 +4,7 @@
 import pytest
 
 from vestibule.accounts.passkeys import Site, site
-from vestibule.checks.passkeys import check_passkey_settings
+from vestibule.checks.sign_in import check_passkey_settings
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.host_types import passkey_origins, rp_id
 

@@ -112,6 +112,7 @@ def test_pooler_setting_is_needed(
     assert User.count() == 0
 
 
+@pytest.mark.slow
 def test_many_threads_share_a_pooler(on_pgbouncer: str) -> None:
     """Each transaction may get another connection of the server."""
 
@@ -197,6 +198,7 @@ def _use_while_frozen() -> None:
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.slow
 def test_frozen_server_is_busy_until_it_goes_on(
     on_postgresql: str, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +215,7 @@ def test_frozen_server_is_busy_until_it_goes_on(
     User().save()
 
 
+@pytest.mark.slow
 def test_frozen_server_behind_a_pooler_is_busy(
     on_pgbouncer: str, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +293,7 @@ def relay(
     relayed.close()
 
 
+@pytest.mark.slow
 def test_network_that_drops_packets_makes_the_database_busy(
     relay: Relay,
 ) -> None:

@@ -18,7 +18,7 @@ from vestibule.core.errors import (
     ServiceBusy,
 )
 from vestibule.db import engine, migrate
-from vestibule.db.column_types import UTCMoment, as_utc, parse_moment
+from vestibule.db.column_types import METADATA, UTCMoment, as_utc, parse_moment
 from vestibule.db.drivers import (
     FIRST_SAFE_WAL_VERSION,
     create_private_file,
@@ -29,7 +29,7 @@ from vestibule.db.drivers import (
 from vestibule.db.engine import database
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
-from vestibule.db.tables import METADATA, REVISION
+from vestibule.db.tables import REVISION
 
 
 def test_tables_equal_the_migrations(any_database: str) -> None:

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from vestibule.core import (
     access_settings,
-    data_settings,
-    identity_settings,
     mail_settings,
     page_settings,
     settings,
@@ -77,8 +75,6 @@ def test_every_setting_is_listed_once() -> None:
         for module in (
             settings,
             access_settings,
-            data_settings,
-            identity_settings,
             page_settings,
             mail_settings,
         )

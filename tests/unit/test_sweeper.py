@@ -63,6 +63,7 @@ def test_failed_sweep_is_logged(
     assert str(error) in caplog.text
 
 
+@pytest.mark.slow
 def test_sweeper_runs_until_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,6 +8,8 @@ import pytest
 from vestibule.core import threads
 from vestibule.core.errors import ConfigurationError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(
     not sys.platform.startswith("linux"),

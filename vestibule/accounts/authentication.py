@@ -1,30 +1,52 @@
 #!/usr/bin/env python3
-"""Check an email and a password: the throttle, the hash queue, one hash.
+"""Check an email and a password, and tell users of sign-ins by mail.
 
 Every attempt computes one hash, whether the user exists or not (OWASP ASVS
 5.0, 6.3.8), and computes it only with a turn of the hash queue. The hashes
 in progress and those waiting take at most half of the server's threads, so
 that a storm of logins leaves the others free to answer. Further attempts
-are refused at once, with the time after which to try again."""
+are refused at once, with the time after which to try again.
+
+A browser that signs in gets a random secret in a cookie. A sign-in without
+the cookie is one with a new device, which the user may not have made;
+nothing about the browser is measured. A mail also tells of wrong passwords
+before a right one (6.3.5).
+"""
 
 import logging
 import os
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 from vestibule.accounts.permissions import Actor, is_disabled
-from vestibule.accounts.throttle import throttle
+from vestibule.accounts.throttle import failures_for_user, throttle
 from vestibule.audit.log import EventType, log
-from vestibule.core import passwords, settings
+from vestibule.core import clock, passwords, settings
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import ServiceBusy, Throttled, VestibuleError
 from vestibule.core.passwords import usable_cores
 from vestibule.core.text import email_key
 from vestibule.core.threads import Once
+from vestibule.db import browsers, outgoing_mails, user_status
 from vestibule.db.models.user import User
+from vestibule.mail.notices import MailKind, is_mail_on, notices
+from vestibule.mail.outbox import mail_sender
 
 #: Seconds after which a refused login should be tried again.
 RETRY_AFTER_SECONDS = 1
+#: The cookie of a known browser, and how long it is kept. Browsers keep no
+#: cookie for longer than 400 days.
+DEVICE_COOKIE = "vestibule_device"
+DEVICE_LIFETIME = timedelta(days=400)
+#: Bytes of the cookie's random value.
+DEVICE_BYTES = 16
+#: Wrong passwords before a right one that are worth a mail.
+MIN_FAILURES = 5
+#: The time in which a user gets at most one notice of a new device.
+NOTICE_INTERVAL = timedelta(minutes=15)
 
 
 class HashQueue:
@@ -139,3 +161,60 @@ def _owner(found: Sequence[User], password: str) -> User | None:
         # The password is right: a full disk must not prevent the login.
         _log.warning("a password hash was not renewed: %s", error)
     return user
+
+
+def count_failures_before(found: Sequence[User]) -> int:
+    """Return the wrong passwords of the user `found`, if mail is sent.
+
+    A right password resets them, so they are read before the check.
+    """
+    if not found or not is_mail_on():
+        return 0
+    return failures_for_user(found[0]).number
+
+
+def notify_of_failures(user: User, failures: int) -> None:
+    """Queue a notice if a right password came after many wrong ones."""
+    if failures >= MIN_FAILURES:
+        _queue(MailKind.FAILED_SIGN_INS, user, count=failures)
+
+
+def notify_of_sign_in(
+    user: User, device: str | None, language: str | None
+) -> str | None:
+    """Queue what a sign-in is told of; return a cookie for a new device.
+
+    `device` is the value of the browser's cookie, if it has one. The first
+    sign-in of all is not told. The user's mails are in `language` from now
+    on, if the browser names one.
+    """
+    now = clock.now()
+    if language is not None and language != user.language:
+        user.language = language
+        user_status.set_language(user.id, language)
+    digest = None if device is None else digest_of(device)
+    if digest is not None and browsers.was_seen(user.id, digest, now):
+        return None
+    # A value that this service did not issue for the user is replaced.
+    issued = secrets.token_urlsafe(DEVICE_BYTES)
+    is_first = browsers.remember(
+        user.id, digest_of(issued), now, now - DEVICE_LIFETIME
+    )
+    if (
+        not is_first
+        and user.device_notices
+        and not any(
+            outgoing_mails.has_mail_since(user.id, kind, now - NOTICE_INTERVAL)
+            for kind in (MailKind.NEW_DEVICE, MailKind.FAILED_SIGN_INS)
+        )
+    ):
+        _queue(MailKind.NEW_DEVICE, user)
+    return issued
+
+
+def _queue(kind: MailKind, user: User, **detail: int) -> None:
+    """Queue a notice to the user, and send it soon."""
+    mails = notices(kind, user, **detail)
+    if mails:
+        outgoing_mails.add(mails)
+        mail_sender().notify()

@@ -17,17 +17,13 @@ from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.throttle import limit_email_probes
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import InvalidValue, WrongPassword
 from vestibule.core.passwords import hash_password
 from vestibule.core.text import MAX_EMAIL_LENGTH, email_key
 from vestibule.db.models.user import User
 from vestibule.db.session_queries import Rotation
-from vestibule.mail.notices import (
-    MailKind,
-    email_change_notice,
-    notices,
-)
+from vestibule.mail.notices import MailKind, email_change_notice, notices
 from vestibule.sessions.session import EndReason, new_session_id
 from vestibule.sessions.store import SessionStore
 

@@ -16,13 +16,13 @@ from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import guess_code, log_refusal
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.digest import digest_of, digest_of_code
+from vestibule.core.crypto import digest_of, digest_of_code
 from vestibule.core.errors import Throttled, WrongLink, WrongResetCode
 from vestibule.core.request_headers import network_of
 from vestibule.core.setting_types import is_hardened
 from vestibule.core.text import email_key
 from vestibule.db import mail_tokens, outgoing_mails
-from vestibule.db.invitations import is_invited
+from vestibule.db.codes import is_invited
 from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User

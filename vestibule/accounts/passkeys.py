@@ -24,7 +24,7 @@ from vestibule.accounts.webauthn import (
 )
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, page_settings
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import (
     InvalidValue,
     PasskeyRefused,
@@ -39,11 +39,7 @@ from vestibule.db.models.user import User
 from vestibule.db.passkeys import CHALLENGE_LIFETIME, Challenge, Passkey
 from vestibule.mail.notices import MailKind, notices
 from vestibule.mail.outbox import mail_sender
-from vestibule.sessions.facts import (
-    PasskeyProof,
-    Proof,
-    VerifiedPasskeyProof,
-)
+from vestibule.sessions.facts import PasskeyProof, Proof, VerifiedPasskeyProof
 
 #: Passkeys of one user.
 MAX_PASSKEYS = 20

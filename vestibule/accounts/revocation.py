@@ -6,7 +6,7 @@ their own sessions causes no event: otherwise any user could fill the log."""
 
 from vestibule.accounts.permissions import Actor
 from vestibule.audit.log import EventType, log
-from vestibule.db import trusted_browsers
+from vestibule.db import browsers
 from vestibule.db.models.base import is_storable
 from vestibule.sessions.session import EndReason, Session
 from vestibule.sessions.store import SessionStore
@@ -27,7 +27,7 @@ def revoke_others(
 
     No browser is trusted any more, also not the one of `current`.
     """
-    trusted_browsers.delete_for_user(user_id)
+    browsers.end_trust_of_user(user_id)
     keep = None if current is None else current.id
     ended = store.end_all(EndReason.REVOKED, user_id, keep)
     if ended:
@@ -69,7 +69,7 @@ def revoke_all(store: SessionStore, user_id: str | None, actor: Actor) -> int:
 
     No browser is trusted any more.
     """
-    trusted_browsers.delete_for_user(user_id)
+    browsers.end_trust_of_user(user_id)
     ended = store.end_all(EndReason.REVOKED_BY_ADMIN, user_id)
     log(EventType.SESSIONS_REVOKED, user=user_id, by=actor.id, count=ended)
     return ended
@@ -80,7 +80,7 @@ def untrust_browser(user_id: str, handle: str, actor: Actor) -> bool:
 
     That browser is asked for the second factor again. Its sessions stay.
     """
-    if not is_storable(handle) or not trusted_browsers.remove(handle, user_id):
+    if not is_storable(handle) or not browsers.end_trust(handle, user_id):
         return False
     log(
         EventType.SESSION_REVOKED,

@@ -20,8 +20,7 @@ from vestibule.accounts.throttle import MAX_WAIT_SECONDS, delay_after
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, page_settings
 from vestibule.core.access_settings import is_factor_required
-from vestibule.core.digest import digest_of_code, new_code
-from vestibule.core.encryption import key_ring
+from vestibule.core.crypto import digest_of_code, key_ring, new_code
 from vestibule.core.errors import (
     FactorSwitchedOff,
     InvalidValue,
@@ -31,7 +30,6 @@ from vestibule.core.errors import (
 )
 from vestibule.core.setting_types import is_hardened
 from vestibule.db import factors, outgoing_mails
-from vestibule.db.encrypted_columns import factor_secret_place
 from vestibule.db.factors import (
     PENDING_FACTOR_LIFETIME,
     RECOVERY,
@@ -47,6 +45,7 @@ from vestibule.db.login_failures import (
 )
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
+from vestibule.db.stored_secrets import factor_secret_place
 from vestibule.mail.notices import MailKind, notices
 from vestibule.mail.outbox import mail_sender
 from vestibule.sessions.facts import Proof, RecoveryCodeProof, TotpProof

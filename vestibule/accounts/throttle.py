@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock, settings
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import (
     DuplicateEmail,
     Throttled,

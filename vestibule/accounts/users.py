@@ -6,28 +6,39 @@ line are checked here first. An invited user has no password until they set
 one with a code: an admin never learns or chooses it (OWASP ASVS 5.0, 6.4.6).
 A disabled user has no session and cannot start one. Sessions in the
 database end in the transaction of the change, those in the memory of this
-process after it."""
+process after it.
+
+The first admin of an empty database needs a setup code. There is no default
+password. The server prints a code when it starts; the code is random, is
+stored as a digest, works once and for half an hour, and only as long as
+there is no user. Guesses are throttled like passwords (6.3.2 and 6.4.1).
+"""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from vestibule.accounts.authentication import hash_queue
 from vestibule.accounts.credentials import check_email
 from vestibule.accounts.mail_flows import confirmation_mails
 from vestibule.accounts.password_policy import check_new_password
-from vestibule.accounts.password_reset import (
+from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.recovery import (
     RESET_CODE_LIFETIME,
     ResetCode,
     store_with_code,
 )
-from vestibule.accounts.permissions import LOCAL, Actor
 from vestibule.accounts.revocation import end_in_memory
-from vestibule.accounts.throttle import limit_email_probes
+from vestibule.accounts.throttle import (
+    guess_code,
+    limit_email_probes,
+    log_refusal,
+)
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.errors import InvalidValue
-from vestibule.db import user_status
+from vestibule.core.crypto import digest_of_code, new_code
+from vestibule.core.errors import InvalidValue, WrongSetupCode
+from vestibule.db import codes, user_status
 from vestibule.db.models.base import storable_text
 from vestibule.db.models.user import Role, User, parse_role
 from vestibule.mail.notices import MailKind, notices
@@ -38,6 +49,13 @@ from vestibule.sessions.store import SessionStore
 #: Characters of a first or last name. Scripts that use the models are not
 #: limited.
 MAX_NAME_LENGTH = 200
+
+#: How long a code may be used.
+SETUP_CODE_LIFETIME = timedelta(minutes=30)
+# 80 random bits: a person types it from a terminal within minutes.
+_GROUPS = 4
+# No email contains a space, so no account shares this counter.
+_ACCOUNT = "first run"
 
 
 def register(
@@ -259,3 +277,79 @@ def remove(
     user_status.remove(user)
     log(EventType.USER_REMOVED, user=user.id, by=actor.id)
     end_in_memory(store, user.id, EndReason.USER_REMOVED)
+
+
+class SetupCode(NamedTuple):
+    """A code as it is printed, and when it expires."""
+
+    code: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        """Leave the code out."""
+        return f"SetupCode(expires_at={self.expires_at})"
+
+
+def needs_first_admin() -> bool:
+    """Return True if there is no user yet."""
+    return not codes.has_users()
+
+
+def has_setup_code() -> bool:
+    """Return True if a printed code is still valid."""
+    return codes.has_setup_code(clock.now() - SETUP_CODE_LIFETIME)
+
+
+def create_setup_code() -> SetupCode | None:
+    """Return a new code, or `None` if there is a user.
+
+    Codes of other servers on the same database stay valid.
+    """
+    if not needs_first_admin():
+        return None
+    code, now = new_code(_GROUPS), clock.now()
+    codes.add_setup_code(digest_of_code(code), now, now - SETUP_CODE_LIFETIME)
+    return SetupCode(code, now + SETUP_CODE_LIFETIME)
+
+
+def create_first_admin(
+    code: str,
+    email: Any,
+    password: Any,
+    first_name: Any = None,
+    last_name: Any = None,
+    *,
+    actor: Actor,
+) -> User:
+    """Store and return the first user, an admin.
+
+    Raise `WrongCode` for a code that is wrong, too old or used up, and if
+    there is a user; `Throttled` after too many guesses; `InvalidValue`
+    with the field that is not allowed, which leaves the code valid.
+    """
+    digest = digest_of_code(code)
+    _check_guess(digest, actor)
+    # Hash only after the code was checked, so that a guess costs no hash.
+    admin = new_user(email, password, first_name, last_name, strict=True)
+    admin.role = Role.ADMIN.value
+    if not codes.redeem_setup_code(
+        digest, clock.now() - SETUP_CODE_LIFETIME, admin
+    ):
+        raise log_refusal(WrongSetupCode())
+    log(EventType.USER_ADDED, user=admin.id, reason="first_run")
+    return admin
+
+
+def _check_guess(digest: str, actor: Actor) -> None:
+    """Raise `WrongCode` unless a code has this digest; count the failure.
+
+    Raise `Throttled` after too many failures.
+    """
+
+    def is_right() -> bool | None:
+        """Return True for a valid code, else `None`."""
+        since = clock.now() - SETUP_CODE_LIFETIME
+        is_valid = codes.is_setup_code(digest, since)
+        return (needs_first_admin() and is_valid) or None
+
+    guess_code(WrongSetupCode, _ACCOUNT, actor, is_right)

@@ -18,22 +18,16 @@ from vestibule.admin.filters import (
     SessionSource,
     live_session_page,
 )
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import InvalidValue
-from vestibule.db import (
-    event_search,
-    events,
-    invitations,
-    mail_search,
-    user_search,
-)
-from vestibule.db.event_search import EVENT_SORTS, NEWEST_FIRST
-from vestibule.db.events import Event, EventFilter
-from vestibule.db.invitations import (
+from vestibule.db import codes, event_search, events, mail_search, user_search
+from vestibule.db.codes import (
     INVITATION_SORTS,
     NEWEST_INVITATIONS_FIRST,
     OpenInvitation,
 )
+from vestibule.db.event_search import EVENT_SORTS, NEWEST_FIRST
+from vestibule.db.events import Event, EventFilter
 from vestibule.db.keyset import Cursor
 from vestibule.db.mail_search import MailFilter
 from vestibule.db.models.base import is_storable
@@ -205,7 +199,7 @@ def list_invitations(
     if sort not in INVITATION_SORTS:
         raise InvalidValue("sort", "is not a valid order", code="invalid")
     of = "invitations", sort
-    found = invitations.search_page(
+    found = codes.search_invitations(
         sort, most, _keyset_cursor(decode(after, of)), now
     )
     return InvitationList(

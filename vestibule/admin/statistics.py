@@ -16,8 +16,8 @@ from vestibule.db import hourly_counts
 from vestibule.db.hourly_counts import Bucket, hour_of, start_of_hour
 
 Value = float | None
-#: Computes a value from the hourly counts and the hours of a slot.
-Measure = Callable[[Mapping[Bucket, int], range], Value]
+#: Computes a value from the amounts of slots and the first hour of one.
+Measure = Callable[[Mapping[Bucket, int], int], Value]
 
 
 class Period(NamedTuple):
@@ -47,27 +47,19 @@ class Statistics(NamedTuple):
 
 
 def summed(name: str) -> Measure:
-    """Return the measure that adds up the counts with this name."""
-
-    def total(sums: Mapping[Bucket, int], hours: range) -> Value:
-        """Return the sum over the hours."""
-        return sum(sums.get(Bucket(hour, name), 0) for hour in hours)
-
-    return total
+    """Return the measure that is the sum of the counts with this name."""
+    return lambda amounts, hour: amounts.get(Bucket(hour, name), 0)
 
 
-def latest_sessions(sums: Mapping[Bucket, int], hours: range) -> Value:
+def latest_sessions(amounts: Mapping[Bucket, int], hour: int) -> Value:
     """Return the last count of live sessions; `None` if there is none."""
-    for hour in reversed(hours):
-        if (found := sums.get(Bucket(hour, writer.SESSIONS))) is not None:
-            return found
-    return None
+    return amounts.get(Bucket(hour, writer.SESSIONS))
 
 
-def hash_time(sums: Mapping[Bucket, int], hours: range) -> Value:
+def hash_time(amounts: Mapping[Bucket, int], hour: int) -> Value:
     """Return the milliseconds per hash; `None` if there was none."""
-    number = sum(sums.get(Bucket(hour, writer.HASHES), 0) for hour in hours)
-    taken = sum(sums.get(Bucket(hour, writer.HASHING), 0) for hour in hours)
+    number = amounts.get(Bucket(hour, writer.HASHES), 0)
+    taken = amounts.get(Bucket(hour, writer.HASHING), 0)
     return round(taken / number / 1000, 1) if number else None
 
 
@@ -96,16 +88,22 @@ def statistics(name: str) -> Statistics:
     now, step = hour_of(clock.now()), period.hours
     end = (now // step + 1) * step
     start = end - period.slots * step
-    sums = hourly_counts.fetch_since(start)
-    counted = {bucket.hour for bucket in sums}
-    slots = [range(first, first + step) for first in range(start, end, step)]
+    amounts = hourly_counts.fetch_sums(start, step)
+    recorded = {bucket.hour for bucket in amounts}
+    # Of the counts of live sessions only the last one of a slot matters.
+    for hour, number in hourly_counts.fetch_gauge(
+        start, writer.SESSIONS
+    ).items():
+        begin = hour - (hour - start) % step
+        amounts[Bucket(begin, writer.SESSIONS)] = number
+    begins = range(start, end, step)
     return Statistics(
         name,
         step,
-        [start_of_hour(slot.start) for slot in slots],
+        [start_of_hour(begin) for begin in begins],
         {
-            what: [measure(sums, slot) for slot in slots]
+            what: [measure(amounts, begin) for begin in begins]
             for what, measure in MEASURES.items()
         },
-        [not counted.isdisjoint(slot) for slot in slots],
+        [begin in recorded for begin in begins],
     )

@@ -17,16 +17,19 @@ from vestibule.api.openapi.routes import openapi_routes
 from vestibule.api.views import app_views
 from vestibule.api.views.index import health_routes, well_known_routes
 from vestibule.audit import log, writer
-from vestibule.checks.embedded import check_embedded
+from vestibule.checks.startup import check_embedded
 from vestibule.core import page_settings, settings
 from vestibule.core.request_headers import is_tls
-from vestibule.db import session_rules
-from vestibule.http import access, errors
+from vestibule.db import session_queries
+from vestibule.http import access, responses
 from vestibule.http.flask_app import MinimalFlask
-from vestibule.http.headers import ResponseHeaders, add_headers
 from vestibule.http.login import cookie_cleared_without_database
+from vestibule.http.middleware import (
+    ResponseHeaders,
+    add_headers,
+    count_requests,
+)
 from vestibule.http.request import below_base_path, current_request
-from vestibule.http.request_metrics import count_requests
 from vestibule.http.responses import WSGIApplication
 from vestibule.http.user_response import MeShortcut, ResponseCache
 from vestibule.http.verify import ForwardAuth
@@ -63,7 +66,7 @@ def create_app(auth: Auth | None) -> Flask:
     app.register_blueprint(health_routes())
     if page_settings.API_DOCS.read():
         app.register_blueprint(openapi_routes(auth))
-    errors.install(app)
+    responses.install_error_handlers(app)
     with_pages = has_pages(None if auth is None else type(auth))
     if with_pages:
         web.install(app)
@@ -138,11 +141,11 @@ def _storing_rules(sweep: Callable[[], int]) -> Callable[[], int]:
     They are those that the mechanism was made with. Servers other than
     `vestibule.server` open the database only with the first request.
     """
-    rules = session_rules.current()
+    rules = session_queries.current_rules()
 
     def storing() -> int:
         """Store the rules if they are not stored, and sweep."""
-        session_rules.store(rules)
+        session_queries.store_rules(rules)
         return sweep()
 
     return storing

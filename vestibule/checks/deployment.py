@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from vestibule.checks.results import CheckResult, Level
+from vestibule.checks.settings import CheckResult, Level
 
 #: Seconds to wait for a response.
 TIMEOUT_SECONDS = 5

@@ -12,7 +12,7 @@ from datetime import timedelta
 from vestibule.audit.log import EventType
 from vestibule.checks.deployment import check_deployment
 from vestibule.checks.mail import mail_queue, mail_server
-from vestibule.checks.results import Check, CheckResult, Level
+from vestibule.checks.settings import Check, CheckResult, Level
 from vestibule.checks.startup import (
     DATABASE_CHECKS,
     SETTINGS_CHECKS,

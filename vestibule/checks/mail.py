@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from vestibule.checks.results import CheckResult, Level
+from vestibule.checks.settings import CheckResult, Level
 from vestibule.core import clock, mail_settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import ConfigurationError

@@ -2,7 +2,8 @@
 """The checks that each start runs: settings it refuses, and warnings.
 
 A check yields results with an id, a level, a message and a hint, as those
-of Django do. `vestibule.checks.doctor` shows them too, and has more.
+of Django do. `vestibule.checks.doctor` shows them too, and has more. The
+program of another server or application runs those that concern it.
 """
 
 import logging
@@ -11,27 +12,36 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
-from vestibule.checks import access
-from vestibule.checks.application_hosts import (
-    check_application_hosts,
-    check_return_hosts,
-)
-from vestibule.checks.environment import check_empty_lists, check_names
 from vestibule.checks.mail import check_mail_settings
-from vestibule.checks.passkeys import (
+from vestibule.checks.settings import (
+    Check,
+    CheckResult,
+    Level,
+    check_empty_lists,
+    check_names,
+    check_secrets_key,
+)
+from vestibule.checks.sign_in import (
+    check_access_settings,
+    check_application_hosts,
     check_passkey_settings,
+    check_required_factors,
+    check_return_hosts,
     orphaned_passkeys,
 )
-from vestibule.checks.results import Check, CheckResult, Level
-from vestibule.checks.secrets_key import check_secrets_key
-from vestibule.core import encryption, page_settings, settings
+from vestibule.core import crypto, page_settings, settings
+from vestibule.core.access_settings import (
+    IDENTITY_HEADER,
+    IDENTITY_HOSTS,
+    has_secrets_key,
+)
 from vestibule.core.errors import ConfigurationError, VestibuleError
-from vestibule.core.identity_settings import IDENTITY_HEADER, IDENTITY_HOSTS
 from vestibule.core.setting_types import (
     has_cookie_prefix,
     is_hardened,
     is_too_wide,
 )
+from vestibule.core.threads import claim_process
 from vestibule.db import drivers, migrate
 from vestibule.db.engine import configured_database, database
 from vestibule.db.models.user import User
@@ -60,8 +70,8 @@ def check_settings(mechanism: type[Auth] | None) -> None:
         _check_registration()
     # A key that is invalid ends the start, not a request.
     open_signer()
-    if encryption.has_keys():
-        encryption.key_ring()
+    if has_secrets_key():
+        crypto.key_ring()
     if IDENTITY_HEADER.read() and not IDENTITY_HOSTS.read():
         raise ConfigurationError(
             "IDENTITY_HOSTS",
@@ -85,7 +95,7 @@ def check_settings(mechanism: type[Auth] | None) -> None:
     check_application_hosts(mechanism)
     check_mail_settings()
     check_passkey_settings()
-    access.check_access_settings(mechanism)
+    check_access_settings(mechanism)
     check_workers(mechanism)
 
 
@@ -338,7 +348,7 @@ SETTINGS_CHECKS: tuple[Check, ...] = (
     _pages,
     check_proxies,
     check_secrets_key,
-    access.check_required_factors,
+    check_required_factors,
 )
 #: Checks that need the database; they open it.
 DATABASE_CHECKS: tuple[Check, ...] = (
@@ -348,3 +358,41 @@ DATABASE_CHECKS: tuple[Check, ...] = (
     _first_user,
     orphaned_passkeys,
 )
+#: The checks that hold for an application in process too.
+IN_PROCESS_CHECKS: tuple[Check, ...] = (
+    check_names,
+    check_empty_lists,
+    check_proxies,
+    check_secrets_key,
+)
+
+
+def check_embedded(mechanism: type[Auth] | None) -> None:
+    """Run the checks of a start in the program of another server.
+
+    gunicorn, `flask run` and `vestibule.flask` start nothing of ours that
+    would run them. Log the warnings of the settings once; the database stays
+    closed. Raise `ConfigurationError` as `check_settings` does, and if
+    another worker of the same server has sessions in its memory.
+    """
+    check_settings(mechanism)
+    if has_sessions_in_memory(mechanism):
+        claim_process()
+    log_settings_warnings()
+
+
+def check_in_process(mechanism: type[Auth] | None) -> None:
+    """Run the checks that concern `vestibule.protect` in process.
+
+    It serves no pages and sends no mail, and the rules of sessions are those
+    of the service, whose start has checked them. Raise `ConfigurationError`
+    for the rest as `check_settings` does, and log the warnings that do not
+    depend on the service's own settings.
+    """
+    check_values()
+    check_cookie()
+    check_workers(mechanism)
+    if has_sessions_in_memory(mechanism):
+        claim_process()
+    for warning in warnings_of(IN_PROCESS_CHECKS, mechanism):
+        _log.warning(warning)

@@ -7,15 +7,15 @@ from typing import Any
 
 import click
 
-from vestibule.accounts.batch import (
+from vestibule.accounts.imports import (
     AddedRow,
+    Outcome,
     WithoutPassword,
     add_users,
     read_csv,
     read_json_lines,
 )
-from vestibule.accounts.json_import import Outcome
-from vestibule.accounts.password_reset import ResetCode
+from vestibule.accounts.recovery import ResetCode
 from vestibule.cli.arguments import current_actor, refuse_older_schema
 from vestibule.cli.commands import CommandError, Interrupted
 from vestibule.cli.output import (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from vestibule.accounts.json_import import (
+from vestibule.accounts.imports import (
     DryRun,
     Importer,
     JSONPairs,

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from vestibule.accounts.gate_explanation import explained
+from vestibule.accounts.gate import explained
 from vestibule.cli.arguments import find_user
 from vestibule.cli.commands import CommandError
 from vestibule.cli.output import json_option, show_result

@@ -14,12 +14,12 @@ from vestibule.cli.output import (
     show_result,
     show_table,
 )
-from vestibule.core import encryption
+from vestibule.core import crypto
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.command_line import command_line
-from vestibule.core.encryption import DecryptionFailed, Place
+from vestibule.core.crypto import DecryptionFailed, Place
 from vestibule.core.text import escape_control_characters
-from vestibule.db import encrypted_columns
+from vestibule.db import stored_secrets
 
 #: Places of values that could not be decrypted which are listed.
 MAX_PLACES_SHOWN = 20
@@ -38,15 +38,15 @@ def new_key(file: Path | None) -> None:
     With FILE the key is written there, before the keys that the file has,
     with mode 0600. Without it the key is printed, for SECRETS_KEY.
     """
-    key = encryption.new_key()
+    key = crypto.new_key()
     if file is None:
         click.echo(key)
         return
     before = ""
     if os.path.lexists(file):
-        before = encryption.read_key_file(str(file))
+        before = crypto.read_key_file(str(file))
         # A file that is something else is left as it is.
-        encryption.parse_keys(before, str(file))
+        crypto.parse_keys(before, str(file))
     shown = escape_control_characters(str(file))
     with atomic_file(file, replace=bool(before)) as name:
         Path(name).write_text(f"{key}\n{before}", encoding="utf-8")
@@ -58,8 +58,8 @@ def new_key(file: Path | None) -> None:
 def list_keys(as_json: bool) -> None:
     """List the ids of the keys, and how many values each has encrypted."""
     require_database()
-    ids = encryption.key_ring().key_ids
-    counts = encrypted_columns.count_by_key()
+    ids = crypto.key_ring().key_ids
+    counts = stored_secrets.count_values_by_key()
     rows = [
         {
             "id": id,
@@ -97,7 +97,7 @@ def rotate(as_json: bool) -> None:
     `secrets list` shows that it has no values.
     """
     require_database()
-    ring = encryption.key_ring()
+    ring = crypto.key_ring()
 
     def encrypt_again(stored: str, place: Place) -> str | None:
         """Return the value encrypted by the first key, if possible."""
@@ -108,9 +108,7 @@ def rotate(as_json: bool) -> None:
 
     changed, failed = 0, list[Place]()
     try:
-        for batch in encrypted_columns.rotate(
-            ring.current_prefix, encrypt_again
-        ):
+        for batch in stored_secrets.rotate(ring.current_prefix, encrypt_again):
             changed += batch.changed
             failed += batch.failed
     except KeyboardInterrupt:

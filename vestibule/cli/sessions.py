@@ -12,11 +12,7 @@ from typing import Any
 import click
 
 from vestibule.accounts.revocation import revoke, revoke_all
-from vestibule.cli.arguments import (
-    current_actor,
-    find_user,
-    require_database,
-)
+from vestibule.cli.arguments import current_actor, find_user, require_database
 from vestibule.cli.commands import CommandError
 from vestibule.cli.output import (
     format_time,

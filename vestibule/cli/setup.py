@@ -22,7 +22,7 @@ from vestibule.core.text import escape_control_characters
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vestibule.checks.results import CheckResult
+    from vestibule.checks.settings import CheckResult
 
 #: Settings for a first start: sessions that expire, pages, and this machine
 #: alone. `make run` sets the same.

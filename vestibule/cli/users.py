@@ -12,8 +12,8 @@ from vestibule.accounts.credentials import (
     check_email,
     set_password,
 )
-from vestibule.accounts.password_reset import ResetCode, issue_code
 from vestibule.accounts.permissions import is_disabled
+from vestibule.accounts.recovery import ResetCode, issue_code
 from vestibule.accounts.second_factors import remove_all_factors
 from vestibule.cli.arguments import (
     confirm,

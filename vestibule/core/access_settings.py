@@ -1,10 +1,84 @@
 #!/usr/bin/env python3
-"""The settings of what users must prove: second factors, rules of the gate."""
+"""The settings of access: identity tokens, stored data, second factors.
 
-from vestibule.core import encryption, setting_types
-from vestibule.core.roles import Role
+They say for which applications identities are signed, who can read what is
+stored, and what users must prove.
+"""
+
+import re
+
+from vestibule.core import host_types, setting_types
+from vestibule.core.assurance import Role
 from vestibule.core.setting_types import Setting, is_given
 
+#: The first 63 bytes of a longer name would be another schema's name.
+_SCHEMA_NAME = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
+
+
+def schema_name(text: str | None) -> str | None:
+    """Return the name of a PostgreSQL schema that needs no quotes."""
+    if text and not _SCHEMA_NAME.fullmatch(text):
+        raise ValueError(
+            "must be small letters, digits and underscores, at most 63, and"
+            f" not begin with a digit or pg_, not {text!r}"
+        )
+    return text or None
+
+
+IDENTITY_HEADER = Setting(
+    "IDENTITY_HEADER",
+    "off",
+    setting_types.on_or_off,
+    "Whether the response of verify has a signed identity token,"
+    " `X-Vestibule-Identity`; `on` or `off`.",
+)
+IDENTITY_HOSTS = Setting(
+    "IDENTITY_HOSTS",
+    "",
+    host_types.audiences,
+    "Hosts of the applications, separated by commas, for which identity"
+    " tokens are signed (`app.example`, `app.example:8443`, `localhost:*`);"
+    " `IDENTITY_HEADER` needs at least one.",
+)
+IDENTITY_SIGNING_KEY = Setting(
+    "IDENTITY_SIGNING_KEY",
+    None,
+    setting_types.pem,
+    "Ed25519 private key (PKCS 8, PEM; line breaks may be written as `\\n`)"
+    " that signs identity tokens. Unset: one is generated and stored in the"
+    " database.",
+)
+DATABASE_SCHEMA = Setting(
+    "DATABASE_SCHEMA",
+    None,
+    schema_name,
+    "Schema of PostgreSQL that has the service's tables, for a database"
+    " that an application uses too; `vestibule db upgrade` creates it."
+    " Unset: the first schema of the role's `search_path`.",
+)
+DIRECTORY = Setting(
+    "DIRECTORY",
+    "off",
+    setting_types.one_of("off", "names"),
+    "What every user may find out about others by their ids"
+    " (`GET /api/v1/users?ids=...`): `names`, or `off`.",
+)
+SECRETS_KEY = Setting(
+    "SECRETS_KEY",
+    None,
+    setting_types.optional_text,
+    "Keys that encrypt stored secrets, such as those of authenticator apps,"
+    " separated by blanks: the first one encrypts, all of them decrypt."
+    " `vestibule secrets new` makes one. Unset, `SECRETS_KEY_FILE` too:"
+    " there are no second factors.",
+)
+SECRETS_KEY_FILE = Setting(
+    "SECRETS_KEY_FILE",
+    None,
+    setting_types.optional_text,
+    "File with these keys, one in each line, with mode 0600 and outside the"
+    " folder of the database. It is read once.",
+)
 REQUIRE_MFA = Setting(
     "REQUIRE_MFA",
     "off",
@@ -33,13 +107,18 @@ GATE_RULES = Setting(
 )
 
 
+def has_secrets_key() -> bool:
+    """Return True if a key for stored secrets is configured."""
+    return bool(SECRETS_KEY.text() or SECRETS_KEY_FILE.text())
+
+
 def required_of() -> str:
     """Return whom a second factor is required of: "off", "admins" or "all".
 
     The default of a profile has no effect without a key for secrets, since
     users could not set up a factor then.
     """
-    if not is_given(REQUIRE_MFA) and not encryption.has_keys():
+    if not is_given(REQUIRE_MFA) and not has_secrets_key():
         return "off"
     return REQUIRE_MFA.read()
 

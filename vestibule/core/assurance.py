@@ -2,8 +2,8 @@
 """What a request may demand of how its user signed in, and what is missing.
 
 Forward authentication, its step-up page and `vestibule.protect` share these
-rules: a level, a sign-in that cannot be phished, or a recent proof. It
-needs the standard library only.
+rules: a role, a level, a sign-in that cannot be phished, or a recent proof.
+It needs the standard library only.
 """
 
 from collections.abc import Mapping
@@ -136,3 +136,10 @@ def asked_requirement(query: Mapping[str, str]) -> Requirement:
         phishing_resistant=query.get("phishing-resistant") == "on",
         fresh=int(fresh) if in_range else None,
     )
+
+
+class Role(StrEnum):
+    """The role of a user; `accounts.permissions` says what it allows."""
+
+    MEMBER = "member"
+    ADMIN = "admin"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from vestibule.core.access_settings import GATE_RULES
-from vestibule.core.assurance import MAX_FRESH_SECONDS, MAX_LEVEL
+from vestibule.core.assurance import MAX_FRESH_SECONDS, MAX_LEVEL, Role
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.gate_rules import (
     Access,
@@ -24,7 +24,6 @@ from vestibule.core.gate_rules import (
     decoded_path,
 )
 from vestibule.core.host_types import application_hosts
-from vestibule.core.roles import Role
 from vestibule.core.setting_types import networks_or_any
 
 #: Bytes of a file of rules.

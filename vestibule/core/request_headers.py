@@ -20,7 +20,7 @@ from ipaddress import (
 )
 from typing import Any, NamedTuple
 
-from vestibule.core import identity_settings, settings
+from vestibule.core import access_settings, settings
 from vestibule.core.errors import UnreadableHeader
 from vestibule.core.setting_types import UNIX_SOCKET, TrustedPeer, base_path
 
@@ -249,7 +249,7 @@ def audience(environ: Environ) -> str:
     It is in lower case. Only one of `IDENTITY_HOSTS` is returned, because
     a client may name any host.
     """
-    listed = identity_settings.IDENTITY_HOSTS.read()
+    listed = access_settings.IDENTITY_HOSTS.read()
     for host in own_hosts(environ):
         if host in listed or f"{_without_port(host)}:*" in listed:
             return host

@@ -6,9 +6,7 @@
 
 from vestibule.core import (
     access_settings,
-    data_settings,
     host_types,
-    identity_settings,
     mail_settings,
     page_settings,
     setting_types,
@@ -374,8 +372,6 @@ ALL: tuple[Setting[object], ...] = tuple(
     each
     for module in (
         globals(),
-        vars(identity_settings),
-        vars(data_settings),
         vars(access_settings),
         vars(page_settings),
         vars(mail_settings),

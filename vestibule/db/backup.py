@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection
 
-from vestibule.core import data_settings
+from vestibule.core import access_settings
 from vestibule.core.atomic_file import atomic_file
 from vestibule.core.errors import DatabaseUnavailable
 from vestibule.core.setting_types import child_environment
@@ -215,7 +215,7 @@ def _dump_postgresql(database: Database, name: str) -> None:
             "no backup: pg_dump takes sslpassword only as an argument, which"
             " every user of the machine can read; use a key without one"
         )
-    schema = data_settings.DATABASE_SCHEMA.read()
+    schema = access_settings.DATABASE_SCHEMA.read()
     secret = {}
     if "password" in options:
         secret["PGPASSWORD"] = str(options.pop("password"))

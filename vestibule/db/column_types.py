@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The types of the columns, and the moments that they hold."""
+"""The types of columns, and the metadata that tables are added to."""
 
 from datetime import datetime, timezone
 from typing import Any
@@ -9,11 +9,15 @@ from sqlalchemy import (
     BigInteger,
     Dialect,
     Integer,
+    MetaData,
     String,
     Text,
     TypeDecorator,
 )
 from sqlalchemy.types import TypeEngine
+
+#: Has all tables of the service.
+METADATA = MetaData()
 
 
 def parse_moment(value: Any) -> datetime:

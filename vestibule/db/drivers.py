@@ -19,7 +19,7 @@ from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from vestibule.core import clock, data_settings, settings
+from vestibule.core import access_settings, clock, settings
 from vestibule.core.errors import (
     ConfigurationError,
     DatabaseReplaced,
@@ -184,7 +184,7 @@ def create_engine(
     """
     try:
         if url.get_backend_name() == "sqlite":
-            if data_settings.DATABASE_SCHEMA.read() is not None:
+            if access_settings.DATABASE_SCHEMA.read() is not None:
                 raise ConfigurationError(
                     "DATABASE_SCHEMA", "needs PostgreSQL in DATABASE_URL"
                 )

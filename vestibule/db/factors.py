@@ -31,11 +31,11 @@ from vestibule.core.errors import LastFactor, LastPasskey
 from vestibule.db import pending_logins
 from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import FACTORS, PASSKEYS, RECOVERY_CODES
 from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.outgoing_mails import NewMail, add_in_transaction
-from vestibule.db.passkey_tables import PASSKEYS
 from vestibule.db.statements import delete_in_batches
-from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
+from vestibule.db.tables import USERS
 
 #: The kinds of factors: an authenticator app, a passkey, recovery codes.
 TOTP = "totp"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The hourly table: counts of events by the hour, for statistics.
 
-A statistic reads a few hundred rows, however many events there were: the
+A statistic is of a few thousand rows, however many events there were: the
 counts are added up when events are written, in the same transaction.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from vestibule.db.engine import database
 from vestibule.db.statements import delete_in_batches, insert_into
@@ -75,6 +75,43 @@ def fetch_since(hour: int) -> dict[Bucket, int]:
         )
     )
     return {Bucket(hour, name): amount for hour, name, amount in found}
+
+
+def fetch_sums(start: int, step: int) -> dict[Bucket, int]:
+    """Return the sums of counts from the hour `start` on.
+
+    The hour of a bucket is the first one of `step` hours. The database adds
+    up: to read each row takes ten times as long.
+    """
+    hour = HOURLY.c.hour
+    rows = (
+        select(
+            ((hour - start) // step).label("slot"),
+            HOURLY.c.name,
+            HOURLY.c.amount,
+        )
+        .where(hour >= start)
+        .subquery()
+    )
+    found: Sequence[Any] = database().fetch_all(
+        select(rows.c.slot, rows.c.name, func.sum(rows.c.amount)).group_by(
+            rows.c.slot, rows.c.name
+        )
+    )
+    return {
+        Bucket(start + slot * step, name): int(amount)
+        for slot, name, amount in found
+    }
+
+
+def fetch_gauge(start: int, name: str) -> dict[int, int]:
+    """Return the amounts of a gauge by their hours, in their order."""
+    found: Sequence[Any] = database().fetch_all(
+        select(HOURLY.c.hour, HOURLY.c.amount)
+        .where(HOURLY.c.hour >= start, HOURLY.c.name == name)
+        .order_by(HOURLY.c.hour)
+    )
+    return {row[0]: row[1] for row in found}
 
 
 def purge(before: datetime) -> None:

@@ -28,8 +28,9 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from vestibule.db.column_types import UTCMoment, parse_moment
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import FACTORS
 from vestibule.db.statements import delete_in_batches, insert_into
-from vestibule.db.tables import FACTORS, FAILURES
+from vestibule.db.tables import FAILURES
 
 #: Failures in a row after which a factor is switched off. NIST SP
 #: 800-63B-4, 3.2.2 allows 100.

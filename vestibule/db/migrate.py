@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Update, inspect, text
 
-from vestibule.core import data_settings
+from vestibule.core import access_settings
 from vestibule.core.command_line import command_line
 from vestibule.core.errors import SchemaMismatch
 from vestibule.db.tables import REVISION
@@ -178,7 +178,7 @@ def _prepare(connection: Connection) -> None:
             text("SELECT pg_advisory_xact_lock(:lock)"),
             {"lock": _ADVISORY_LOCK_ID},
         )
-        schema = data_settings.DATABASE_SCHEMA.read()
+        schema = access_settings.DATABASE_SCHEMA.read()
         # Only a role that may create schemas may say IF NOT EXISTS.
         if schema and not connection.scalar(
             text("SELECT to_regnamespace(:name) IS NOT NULL"),

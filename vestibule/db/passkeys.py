@@ -17,16 +17,18 @@ from sqlalchemy.exc import IntegrityError
 
 from vestibule.db import factors
 from vestibule.db.engine import database
-from vestibule.db.factors import Factor, Recovery
-from vestibule.db.models.user import User
-from vestibule.db.outgoing_mails import NewMail, add_in_transaction
-from vestibule.db.passkey_tables import (
+from vestibule.db.factor_tables import (
+    FACTORS,
     PASSKEY_CHALLENGES,
     PASSKEY_HANDLES,
     PASSKEYS,
+    RECOVERY_CODES,
 )
+from vestibule.db.factors import Factor, Recovery
+from vestibule.db.models.user import User
+from vestibule.db.outgoing_mails import NewMail, add_in_transaction
 from vestibule.db.statements import delete_in_batches
-from vestibule.db.tables import FACTORS, RECOVERY_CODES, USERS
+from vestibule.db.tables import USERS
 
 #: How long an authenticator may take to answer.
 CHALLENGE_LIFETIME = timedelta(minutes=5)

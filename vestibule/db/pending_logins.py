@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import PENDING_LOGINS
 from vestibule.db.statements import delete_in_batches
-from vestibule.db.tables import PENDING_LOGINS
 
 #: How long a login may wait.
 PENDING_LOGIN_LIFETIME = timedelta(minutes=10)

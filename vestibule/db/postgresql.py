@@ -19,7 +19,7 @@ from psycopg.pq import Conninfo, TransactionStatus
 from sqlalchemy import Engine, NullPool, event
 from sqlalchemy.engine import URL
 
-from vestibule.core import clock, data_settings, settings
+from vestibule.core import access_settings, clock, settings
 from vestibule.core.errors import ConfigurationError, SchemaMismatch
 
 T = TypeVar("T")
@@ -282,7 +282,7 @@ def _begin_statement(timeout: int) -> str:
     """
     if not _has_pooler():
         return "BEGIN"
-    schema = data_settings.DATABASE_SCHEMA.read()
+    schema = access_settings.DATABASE_SCHEMA.read()
     return (
         f"BEGIN; SET LOCAL lock_timeout = {timeout:d};"
         f" SET LOCAL statement_timeout = {timeout:d}"
@@ -309,7 +309,7 @@ def _connect_arguments(url: URL, timeout: int) -> dict[str, Any]:
     theirs = url.query.get("options", "")
     if not isinstance(theirs, str):
         theirs = " ".join(theirs)
-    schema = data_settings.DATABASE_SCHEMA.read()
+    schema = access_settings.DATABASE_SCHEMA.read()
     if _has_pooler():
         if schema:
             begin = _begin_statement(timeout).encode()

@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
-"""Queries that end and rotate sessions in the database.
+"""Queries that end and rotate sessions in the database, and their rules.
 
 Ending a session deletes its row. In the same transaction its digest, the
 reason and the time go to ended_sessions, where they stay for a day.
+
+The table session_rules has the rules of sessions that the service has. The
+service stores them, and an application in process reads them. With rules of
+its own it would let a session pass that the service refuses.
 """
 
 import time
@@ -18,6 +22,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    insert,
     literal,
     not_,
     or_,
@@ -28,8 +33,8 @@ from sqlalchemy import (
     update,
 )
 
-from vestibule.core import clock
-from vestibule.db import trusted_browsers
+from vestibule.core import access_settings, clock, page_settings, settings
+from vestibule.db import browsers
 from vestibule.db.engine import database
 from vestibule.db.models.base import is_storable
 from vestibule.db.statements import (
@@ -38,13 +43,30 @@ from vestibule.db.statements import (
     delete_in_batches,
     insert_into,
 )
-from vestibule.db.tables import ENDED_SESSIONS, HOST_SESSIONS, USER_SESSIONS
+from vestibule.db.tables import (
+    ENDED_SESSIONS,
+    HOST_SESSIONS,
+    SESSION_RULES,
+    USER_SESSIONS,
+)
 
 #: Sessions that a purge of idle sessions scans in one query.
 MAX_ROWS_SCANNED = 10_000
 _IS_PARENT = USER_SESSIONS.c.id == HOST_SESSIONS.c.parent_id
 _REASON = select(ENDED_SESSIONS.c.reason, ENDED_SESSIONS.c.ended_at).where(
     ENDED_SESSIONS.c.session_digest == bindparam("digest")
+)
+#: The settings that both must have.
+RULE_SETTINGS: tuple[settings.Setting[object], ...] = (
+    settings.AUTH_TYPE,
+    settings.SESSION_NAME,
+    settings.SESSION_DURATION,
+    settings.SESSION_IDLE_TIMEOUT,
+    settings.SESSION_MAX_AGE,
+    settings.SESSION_TOUCH_INTERVAL,
+    page_settings.APP_HOSTS,
+    access_settings.REQUIRE_MFA,
+    access_settings.MFA_GRACE,
 )
 
 
@@ -167,7 +189,7 @@ def delete_for_user_in_transaction(
     No browser is trusted any more. Return how many sessions ended.
     `keep_digest` is the digest of a session that stays.
     """
-    trusted_browsers.delete_for_user_in_transaction(connection, user_id)
+    browsers.end_trust_in_transaction(connection, user_id)
     condition = USER_SESSIONS.c.user_id == user_id
     if keep_digest is not None:
         digest = USER_SESSIONS.c.session_digest
@@ -313,3 +335,29 @@ def delete_where(
     counted = select(func.count()).select_from(gone)
     recorded = record.from_select(columns, union_all(ended, of_hosts)).cte()
     return int(connection.scalar(counted.add_cte(recorded)) or 0)
+
+
+def current_rules() -> dict[str, str]:
+    """Return the rules of this process by the names of the settings."""
+    rules = {setting.name: setting.text() or "" for setting in RULE_SETTINGS}
+    return rules | {
+        access_settings.REQUIRE_MFA.name: access_settings.required_of()
+    }
+
+
+def stored_rules() -> dict[str, str]:
+    """Return the stored rules; empty if no service has stored any."""
+    return {
+        row.name: row.value
+        for row in database().fetch_all(select(SESSION_RULES))
+    }
+
+
+def store_rules(rules: Mapping[str, str]) -> None:
+    """Replace the stored rules, unless they are the same."""
+    if stored_rules() == rules:
+        return
+    rows = [{"name": name, "value": value} for name, value in rules.items()]
+    with database().transaction() as connection:
+        connection.execute(delete(SESSION_RULES))
+        connection.execute(insert(SESSION_RULES), rows)

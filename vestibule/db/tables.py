@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The schema as SQLAlchemy tables, and the column types they use.
+"""The schema as SQLAlchemy tables, but those of second factors.
 
-The migrations create the schema; a test compares it with these tables.
+The migrations create the schema; a test compares it with the tables.
 """
 
 from sqlalchemy import (
@@ -17,14 +17,17 @@ from sqlalchemy import (
     true,
 )
 
-import vestibule.db.passkey_tables  # noqa: F401
-from vestibule.db.column_types import RowNumber, SortableText, UTCMoment
-from vestibule.db.table_metadata import METADATA as METADATA
+import vestibule.db.factor_tables  # noqa: F401
+from vestibule.db.column_types import (
+    METADATA,
+    RowNumber,
+    SortableText,
+    UTCMoment,
+)
 
 #: The revision that this code works with. A test compares it with the
 #: migrations, and the server at its start with the database.
 REVISION = "0017"
-
 
 USERS = Table(
     "users",
@@ -156,67 +159,6 @@ ENDED_SESSIONS = Table(
     Column("reason", Text, nullable=False),
     Column("ended_at", UTCMoment, nullable=False),
     Index("ended_sessions_ended_at", "ended_at"),
-)
-
-# The second factors of users: authenticator apps, and one row for a user's
-# recovery codes. `failures` are those in a row.
-FACTORS = Table(
-    "factors",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    # Encrypted; see `vestibule.core.encryption`.
-    Column("secret", Text),
-    Column("created_at", UTCMoment, nullable=False),
-    # The factor is pending until the user has given a first right code.
-    Column("confirmed_at", UTCMoment),
-    Column("last_used_at", UTCMoment),
-    # The number of the time step whose code was used last (RFC 6238, 5.2).
-    Column("last_step", BigInteger),
-    Column("failures", Integer, nullable=False, server_default="0"),
-    Column("failed_at", UTCMoment),
-    Index("factors_user_id", "user_id", "created_at"),
-)
-
-# The recovery codes that are not used yet.
-RECOVERY_CODES = Table(
-    "recovery_codes",
-    METADATA,
-    Column("code_digest", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
-    Column("created_at", UTCMoment, nullable=False),
-    Index("recovery_codes_user_id", "user_id"),
-)
-
-# Logins whose password was right, and that wait for a second factor.
-PENDING_LOGINS = Table(
-    "pending_logins",
-    METADATA,
-    Column("cookie_digest", Text, primary_key=True),
-    Column("user_id", Text, nullable=False),
-    # Of the hash of the password that was right: another one ends the login.
-    Column("password_digest", Text, nullable=False),
-    Column("created_at", UTCMoment, nullable=False),
-    Index("pending_logins_user_id", "user_id"),
-    Index("pending_logins_created_at", "created_at"),
-)
-
-# Browsers in which a user need not give the second factor. `binding` is a
-# digest of the password's hash and of the factors that the trust is for.
-TRUSTED_BROWSERS = Table(
-    "trusted_browsers",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("cookie_digest", Text, nullable=False, unique=True),
-    Column("user_id", Text, nullable=False),
-    Column("binding", Text, nullable=False),
-    Column("created_at", UTCMoment, nullable=False),
-    Column("ip", Text),
-    Column("user_agent", Text),
-    Index("trusted_browsers_user_id", "user_id"),
-    Index("trusted_browsers_created_at", "created_at"),
 )
 
 # Failures to authenticate, by account and by network; `key` is a digest.

@@ -23,9 +23,10 @@ from sqlalchemy import (
 from vestibule.core.text import without_accents
 from vestibule.db import keyset
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import FACTORS
 from vestibule.db.keyset import Count, Cursor, Order, Source
 from vestibule.db.models.user import Role, User
-from vestibule.db.tables import FACTORS, USERS
+from vestibule.db.tables import USERS
 
 #: Words of a search text; a user must have all of them.
 MAX_WORDS = 8

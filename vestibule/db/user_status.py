@@ -5,11 +5,14 @@ Once there is an admin, there always is one who is not disabled. A change
 that could remove the last one looks for another in its own transaction,
 with the rows of all admins locked: if two admins demote each other at the
 same moment, one of them stays.
+
+Users may read each other's names by their ids, and nothing else: an email is
+what a stranger needs to try passwords.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, literal, select, update
 from sqlalchemy.exc import IntegrityError
@@ -40,6 +43,16 @@ def set_role(user_id: str, role: Role, mails: Sequence[NewMail] = ()) -> None:
             _require_another_admin(connection, user_id)
         _update_user(connection, user_id, role=role.value)
         add_in_transaction(connection, mails)
+
+
+def set_language(user_id: str, language: str) -> None:
+    """Store the language of mails to a user."""
+    with database().transaction() as connection:
+        connection.execute(
+            update(USERS)
+            .where(USERS.c.id == user_id)
+            .values(language=language)
+        )
 
 
 def begin_factor_requirement(user_id: str, now: datetime) -> datetime | None:
@@ -131,3 +144,34 @@ def _update_user(connection: Connection, user_id: str, **values: Any) -> None:
     )
     if not updated.rowcount:
         raise RecordGone("there is no such user")
+
+
+class NamedUser(NamedTuple):
+    """What every user may know of another."""
+
+    id: str
+    first_name: str | None
+    last_name: str | None
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return the fields, and both names as one text; "" without any."""
+        names = (self.first_name, self.last_name)
+        return {
+            **self._asdict(),
+            "name": " ".join(name for name in names if name),
+        }
+
+
+def find_names(ids: Sequence[str]) -> list[NamedUser]:
+    """Return the users who have one of the `ids`, in their order.
+
+    An unknown id is left out. Disabled users are there: an application
+    shows what they wrote.
+    """
+    columns = USERS.c.id, USERS.c.first_name, USERS.c.last_name
+    rows = database().fetch_all(select(*columns).where(USERS.c.id.in_(ids)))
+    known = {
+        row[0]: NamedUser(row.id, row.first_name, row.last_name)
+        for row in rows
+    }
+    return [known[one] for one in ids if one in known]

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, NoReturn
 
 from flask import Request, abort
 
-from vestibule.accounts.factor_requirement import factor_deadline
 from vestibule.accounts.permissions import (
     Action,
     Policy,
+    factor_deadline,
     is_allowed,
     is_disabled,
     must_confirm_email,
@@ -39,7 +39,7 @@ from vestibule.http.csrf import (
     is_cross_site,
     is_listed_origin,
 )
-from vestibule.http.headers import API_PREFIX
+from vestibule.http.middleware import API_PREFIX
 from vestibule.http.request import (
     VestibuleRequest,
     client_info,

@@ -13,10 +13,14 @@ from typing import Any, NamedTuple
 from flask import Request, Response, abort, after_this_request
 
 from vestibule.accounts.authentication import (
+    DEVICE_COOKIE,
+    DEVICE_LIFETIME,
     check_credentials,
+    count_failures_before,
     is_still_valid,
+    notify_of_failures,
+    notify_of_sign_in,
 )
-from vestibule.accounts.factor_reset import reset_factors
 from vestibule.accounts.mail_flows import ask_for_confirmation
 from vestibule.accounts.passkeys import (
     SECOND_FACTOR,
@@ -28,14 +32,8 @@ from vestibule.accounts.permissions import (
     Actor,
     must_confirm_email,
 )
+from vestibule.accounts.recovery import reset_factors
 from vestibule.accounts.second_factors import check_second_factor
-from vestibule.accounts.sign_in_notices import (
-    DEVICE_COOKIE,
-    DEVICE_LIFETIME,
-    count_failures_before,
-    notify_of_failures,
-    notify_of_sign_in,
-)
 from vestibule.audit.log import EventType, log
 from vestibule.core import page_settings, settings
 from vestibule.core.client_info import set_client
@@ -52,15 +50,15 @@ from vestibule.core.request_headers import is_tls, unusable_header
 from vestibule.db import factors, pending_logins
 from vestibule.db.identity_map import IdentityMap
 from vestibule.db.models.user import User
-from vestibule.http import pending_login, trusted_browser
+from vestibule.http import second_step
 from vestibule.http.access import refuse_cross_site
-from vestibule.http.pending_login import wait_for_second_factor
 from vestibule.http.request import (
     client_info,
     current_actor,
     current_request,
     preferred_language,
 )
+from vestibule.http.second_step import wait_for_second_factor
 from vestibule.mail.notices import LANGUAGES, is_mail_on
 from vestibule.mechanisms.session_mechanism import (
     SessionMechanism,
@@ -117,7 +115,7 @@ class Login(NamedTuple):
                 lifetime=int(DEVICE_LIFETIME.total_seconds()),
             )
         if self.trust is not None:
-            trusted_browser.set_cookie(response, self.trust, secure)
+            second_step.set_trust_cookie(response, self.trust, secure)
 
     def __repr__(self) -> str:
         """Leave the secret id out."""
@@ -214,7 +212,7 @@ def begin_session(
     if not has_second_factor(facts) and factors.has_any(user.id):
         # Only the password that the trust is bound to, never a new one.
         is_known = any(isinstance(each, PasswordProof) for each in proofs)
-        trust = is_known and trusted_browser.trust_in(request, user, sessions)
+        trust = is_known and second_step.trust_in(request, user, sessions)
         if not trust:
             raise wait_for_second_factor(request, sessions, user)
         facts = facts.with_proof(trust)
@@ -290,7 +288,7 @@ def continue_login(
     refuse_cross_site(request)
     set_client(client_info(request.environ))
     sessions = sessions_of(auth)
-    digest, pending, user = pending_login.find(sessions, request)
+    digest, pending, user = second_step.find_pending_login(sessions, request)
     if passkey is not None:
         proof = check_proof(user, SECOND_FACTOR, passkey)
     else:
@@ -298,13 +296,13 @@ def continue_login(
     # Of two requests with right codes, one continues.
     if not pending_logins.use(digest):
         raise LoginExpired
-    pending_login.clear(request)
+    second_step.clear_pending_login(request)
     proofs = [PasswordProof(pending.created_at), proof]
     login = begin_session(auth, request, user, proofs)
     if login is None:
         raise LoginExpired
-    if trust and proof.is_second_factor and trusted_browser.may_be_trusted():
-        secret = trusted_browser.trust_browser(user, sessions)
+    if trust and proof.is_second_factor and second_step.may_be_trusted():
+        secret = second_step.trust_browser(user, sessions)
         login = login._replace(trust=secret)
     return login
 

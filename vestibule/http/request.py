@@ -23,7 +23,7 @@ from vestibule.accounts.permissions import Actor
 from vestibule.core import page_settings, request_headers
 from vestibule.core.client_info import ClientInfo, clean_user_agent
 from vestibule.core.errors import InvalidValue
-from vestibule.core.page_load import accept_header, prefers_page
+from vestibule.core.redirects import accept_header, prefers_page
 from vestibule.db.models.user import User
 from vestibule.http.body import ChunkedBody, TimedBody
 from vestibule.mechanisms.session_cache import CachedSession

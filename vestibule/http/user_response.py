@@ -24,9 +24,8 @@ from flask.signals import (
 from vestibule.core import settings
 from vestibule.core.application_hosts import is_for_host
 from vestibule.core.request_headers import unusable_header
-from vestibule.http.headers import Headers, ResponseHeaders
+from vestibule.http.middleware import ROUTE_KEY, Headers, ResponseHeaders
 from vestibule.http.request import VestibuleRequest
-from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import WSGIApplication, json_body
 from vestibule.identity.header import (
     ASSURANCE_HEADER,

@@ -24,19 +24,20 @@ from vestibule.core.assurance import (
 )
 from vestibule.core.errors import InvalidValue, VestibuleError
 from vestibule.core.gate_rules import DEFAULT_RULE, Rule
-from vestibule.core.page_load import is_page_load
 from vestibule.core.redirects import (
     STEP_UP_PATH,
     beside_sign_in,
     is_own_page,
+    is_page_load,
     sign_in_url,
 )
 from vestibule.db.models.user import parse_role
-from vestibule.http import errors
+from vestibule.http import responses
 from vestibule.http.access import Limit, Outcome, authenticate, start_request
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.gate import open_gate
-from vestibule.http.headers import (
+from vestibule.http.middleware import (
+    ROUTE_KEY,
     VERIFY_PATH,
     Headers,
     ResponseHeaders,
@@ -44,7 +45,6 @@ from vestibule.http.headers import (
 )
 from vestibule.http.recent_auth import is_recently_authenticated
 from vestibule.http.request import VestibuleRequest
-from vestibule.http.request_metrics import ROUTE_KEY
 from vestibule.http.responses import (
     WSGIApplication,
     add_challenge,
@@ -57,11 +57,7 @@ from vestibule.http.user_response import (
     anonymous_response,
     facts_of_request,
 )
-from vestibule.identity.header import (
-    HEADER,
-    RECENT_HEADER,
-    IdentitySigner,
-)
+from vestibule.identity.header import HEADER, RECENT_HEADER, IdentitySigner
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
 
@@ -208,9 +204,9 @@ class ForwardAuth:
         try:
             return self._decide(request)
         except VestibuleError as error:
-            return errors.error_response(error, request)
+            return responses.error_response(error, request)
         except Exception:
-            return errors.internal_error_response(request)
+            return responses.internal_error_response(request)
 
     def _decide(
         self, request: VestibuleRequest

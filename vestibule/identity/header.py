@@ -5,7 +5,7 @@ import json
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
-from vestibule.core import identity_settings
+from vestibule.core import access_settings
 
 #: The header that carries a token to an application.
 HEADER = "X-Vestibule-Identity"
@@ -96,7 +96,7 @@ def open_signer() -> IdentitySigner | None:
     the setting is on.
     Raise `ConfigurationError` for a bad IDENTITY_SIGNING_KEY.
     """
-    if not identity_settings.IDENTITY_HEADER.read():
+    if not access_settings.IDENTITY_HEADER.read():
         return None
     from vestibule.identity.keys import KeyRing, Signer
 

@@ -29,10 +29,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from vestibule.core import clock, identity_settings, settings
+from vestibule.core import access_settings, clock, settings
 from vestibule.core.errors import ConfigurationError, ServiceBusy
-from vestibule.db import signing_keys
-from vestibule.db.signing_keys import StoredKey
+from vestibule.db import stored_secrets
+from vestibule.db.stored_secrets import StoredSigningKey
 from vestibule.identity.header import (
     ALGORITHM,
     COPY_MAX_AGE,
@@ -71,13 +71,13 @@ class Key:
         }
 
 
-def new_key(now: datetime) -> StoredKey:
+def new_key(now: datetime) -> StoredSigningKey:
     """Return a new key in the form in which it is stored."""
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    return StoredKey(_thumbprint(private), now, pem.decode("ascii"))
+    return StoredSigningKey(_thumbprint(private), now, pem.decode("ascii"))
 
 
 def parse_private_key(pem: str) -> Ed25519PrivateKey:
@@ -150,8 +150,8 @@ class KeyRing:
         try:
             if not self._is_fresh(now):
                 self._keys = _configured_keys() or _load_keys(
-                    signing_keys.all_keys()
-                    or signing_keys.ensure_one(lambda: new_key(now))
+                    stored_secrets.stored_signing_keys()
+                    or stored_secrets.ensure_signing_key(lambda: new_key(now))
                 )
                 self._read_at = now
             return self._keys
@@ -185,7 +185,7 @@ def key_states() -> list[KeyState]:
     now = clock.now()
     if given := _configured_keys():
         return [KeyState(given[0].id, None, True, True)]
-    keys = _load_keys(signing_keys.all_keys())
+    keys = _load_keys(stored_secrets.stored_signing_keys())
     return [
         KeyState(
             key.id,
@@ -205,21 +205,23 @@ def rotate(at_once: bool) -> str:
     soon as they fetch the keys again. Raise `ConfigurationError` if
     IDENTITY_SIGNING_KEY is set.
     """
-    if identity_settings.IDENTITY_SIGNING_KEY.read() is not None:
+    if access_settings.IDENTITY_SIGNING_KEY.read() is not None:
         raise ConfigurationError(
             "IDENTITY_SIGNING_KEY", "is set: change the key there"
         )
     now = clock.now()
-    keys = _load_keys(signing_keys.all_keys())
+    keys = _load_keys(stored_secrets.stored_signing_keys())
     kept = (
         [] if at_once else [key.id for key in select_published_keys(keys, now)]
     )
     new = new_key(now)
-    signing_keys.replace(new, [key.id for key in keys if key.id not in kept])
+    stored_secrets.replace_signing_keys(
+        new, [key.id for key in keys if key.id not in kept]
+    )
     return new.id
 
 
-def _load_keys(stored: Iterable[StoredKey]) -> list[Key]:
+def _load_keys(stored: Iterable[StoredSigningKey]) -> list[Key]:
     """Return `stored` keys as keys that can sign."""
     return [
         Key(key.id, key.created_at, parse_private_key(key.private_key))
@@ -232,7 +234,7 @@ def _configured_keys() -> list[Key]:
 
     Raise `ConfigurationError` if it is not an Ed25519 key.
     """
-    pem = identity_settings.IDENTITY_SIGNING_KEY.read()
+    pem = access_settings.IDENTITY_SIGNING_KEY.read()
     if pem is None:
         return []
     try:

@@ -18,7 +18,7 @@ from multiprocessing.util import Finalize
 from typing import Any, NamedTuple
 
 from vestibule.core import clock, mail_settings, page_settings, settings
-from vestibule.core.digest import (
+from vestibule.core.crypto import (
     GROUP_LENGTH,
     digest_of,
     digest_of_code,

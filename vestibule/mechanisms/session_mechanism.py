@@ -13,12 +13,12 @@ from vestibule.accounts.throttle import throttle
 from vestibule.audit import writer
 from vestibule.core import clock
 from vestibule.db import (
+    browsers,
     factors,
     mail_tokens,
     outgoing_mails,
     passkeys,
     pending_logins,
-    trusted_browsers,
 )
 from vestibule.mechanisms.session_auth import SessionAuth
 from vestibule.sessions.lifetime import Limits
@@ -157,7 +157,7 @@ def sweep_for(auth: Any) -> Callable[[], int]:
             pending_logins.purge(clock.now())
             factors.purge(clock.now())
             passkeys.purge(clock.now())
-            trusted_browsers.purge(clock.now())
+            browsers.purge_trusted(clock.now())
             writer.purge()
             outgoing_mails.purge()
             mail_tokens.purge()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from vestibule.core import clock, mail_settings
 from vestibule.core.errors import VestibuleError
 from vestibule.db.outgoing_mails import queue_state
-from vestibule.metrics import worker_exits
+from vestibule.metrics import multiprocess
 from vestibule.metrics.counters import DURATION_BUCKETS
 from vestibule.metrics.multiprocess import ServerCounts, server_counts
 
@@ -129,7 +129,7 @@ class _Collector:
             WORKER_EXITS.name, WORKER_EXITS.help_text
         )
         # Under another server the number is unknown: no sample, not 0.
-        if (number := worker_exits.count()) is not None:
+        if (number := multiprocess.exit_count()) is not None:
             exits.add_metric([], number)
         yield exits
         yield from self._mails()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The counts of all workers of a server, added up by any of them.
+"""What the workers of a server share: their counts, and unexpected exits.
 
 A Prometheus scrape hits one worker but must report the whole server. Every
 `WRITE_INTERVAL_SECONDS` each worker writes its counts to a file in a folder
@@ -9,11 +9,17 @@ decreases.
 The multiprocess mode of prometheus-client would replace this module, but it
 writes to memory maps under locks for each request. With it the verify
 route takes 12 % more CPU time per request, so this module stays.
+
+The parent process sees the end of a worker and counts it in memory that it
+shares with its workers, so that any of them can report it in a scrape. The
+parent has no connection to the database. The worker that is started next
+writes the event.
 """
 
 import json
 import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -23,7 +29,7 @@ from typing import NamedTuple
 
 from vestibule.core import settings
 from vestibule.core.errors import ConfigurationError
-from vestibule.core.threads import start_thread
+from vestibule.core.threads import SharedNumber, shared_number, start_thread
 from vestibule.metrics.counters import (
     EventKey,
     RequestKey,
@@ -34,11 +40,16 @@ from vestibule.metrics.counters import (
 
 #: Seconds between two writes of a worker's counts, if they have changed.
 WRITE_INTERVAL_SECONDS = 2.0
-
 #: The folder of the server that this process is a worker of; `None` if it
 #: is the only one.
 _folder: Path | None = None
 _files_lock = threading.Lock()
+#: Exit codes of a worker that another process asked to end.
+_EXPECTED_EXIT_CODES = (0, -signal.SIGTERM)
+_counting = threading.Lock()
+#: The number of exits, shared by the processes of a server; `None` in a
+#: process that belongs to no server.
+_count: SharedNumber | None = None
 
 
 class ServerCounts(NamedTuple):
@@ -167,3 +178,51 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def exit_cause(exit_code: int) -> str | None:
+    """Return what ended a process: the name of a signal, or its exit code.
+
+    `exit_code` is negative if a signal ended it. Return `None` if the
+    process ended because it was told to.
+    """
+    if exit_code in _EXPECTED_EXIT_CODES:
+        return None
+    if exit_code > 0:
+        return f"exit code {exit_code}"
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"signal {-exit_code}"
+
+
+@contextmanager
+def counting_exits() -> Iterator[SharedNumber]:
+    """Count within the block, in memory that the workers share."""
+    global _count
+    _count = shared_number()
+    try:
+        yield _count
+    finally:
+        _count = None
+
+
+def share_exits_in(number: SharedNumber) -> None:
+    """Use the `number` of the server, in a worker that was spawned."""
+    global _count
+    _count = number
+
+
+def count_exit() -> None:
+    """Count one more exit."""
+    with _counting:
+        if _count is not None:
+            _count.value += 1
+
+
+def exit_count() -> int | None:
+    """Return how many workers of this server have ended unexpectedly.
+
+    `None` if this process belongs to no server.
+    """
+    return None if _count is None else _count.value

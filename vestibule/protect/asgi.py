@@ -15,16 +15,12 @@ from vestibule.protect.assurance import (
     requirement,
 )
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
+from vestibule.protect.backends import SETTINGS, Installation, OpensInProcess
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     Denial,
     denial_for_error,
     validate_roles,
-)
-from vestibule.protect.installation import (
-    SETTINGS,
-    Installation,
-    OpensInProcess,
 )
 from vestibule.protect.request_headers import (
     from_scope,

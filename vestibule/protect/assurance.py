@@ -21,7 +21,7 @@ from vestibule.core.assurance import (
     missing_facts,
 )
 from vestibule.core.errors import VestibuleUnavailable
-from vestibule.core.page_load import is_page_load
+from vestibule.core.redirects import is_page_load
 from vestibule.protect.denials import (
     NOT_RECENT,
     UNAUTHORIZED,

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 from vestibule.core.command_line import install_hint
 from vestibule.core.errors import VestibuleUnavailable
 from vestibule.identity.header import HEADER
-from vestibule.protect.backends import open_in_process
+from vestibule.protect.backends import Installation, open_in_process
 from vestibule.protect.identity import (
     Audience,
     KeyCache,
     TokenReader,
     key_id_of,
 )
-from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
     KEYS_PATH,

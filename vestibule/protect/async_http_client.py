@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The HTTP client that asks a Vestibule, for asyncio programs.
 
-As in `http_client`, it follows no redirect, keeps no cookie and reads no
-body beyond its limit. Any failure is a `VestibuleUnavailable`.
+It is imported late, because it imports aiohttp. As the client in `backends`,
+it follows no redirect, keeps no cookie and reads no body beyond its limit.
+Any failure is a `VestibuleUnavailable`.
 """
 
 import asyncio

@@ -2,30 +2,40 @@
 """Backends that determine the user of a request, for threaded programs.
 
 There are three: a Vestibule asked over HTTP, its signed identity, or the
-installation in process. Each reads one header, by the same interface.
+installation in process. Each reads one header, by the same interface. An
+`Installation` in place of a URL says which one an application uses.
+
+The HTTP client follows no redirect, keeps no cookie and reads no body beyond
+its limit. Any failure is a `VestibuleUnavailable`.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from vestibule.core import clock, setting_types
 from vestibule.core.command_line import install_hint
-from vestibule.core.errors import VestibuleUnavailable
+from vestibule.core.errors import ConfigurationError, VestibuleUnavailable
 from vestibule.identity.header import HEADER
-from vestibule.protect.http_client import HTTPClient
 from vestibule.protect.identity import (
     Audience,
     KeyCache,
     TokenReader,
     key_id_of,
 )
-from vestibule.protect.installation import Installation
 from vestibule.protect.request_headers import COOKIE, encode_header
 from vestibule.protect.verify_response import (
+    FIXED_HEADERS,
     KEYS_PATH,
+    MAX_BODY_BYTES,
+    MAX_IDLE_CONNECTIONS,
     VERIFY_PATH,
     Principal,
+    ServiceAddress,
+    VerifyResponse,
     parse_address,
     parse_json,
     parse_principal,
@@ -33,9 +43,162 @@ from vestibule.protect.verify_response import (
 )
 
 if TYPE_CHECKING:
+    import urllib3
+
     from vestibule.protect.in_process import InProcess
 
 _log = logging.getLogger(__name__)
+#: Bytes in one read.
+_READ_SIZE_BYTES = 16_384
+
+
+class HTTPClient:
+    """Persistent connections to one Vestibule; threads may share it."""
+
+    def __init__(self, address: ServiceAddress) -> None:
+        """Open no connection yet."""
+        # Importing it opens a socket, to find out whether IPv6 works.
+        import urllib3
+
+        self._urllib3 = urllib3
+        self._address = address
+        self._pool = self._new_pool()
+
+    def get(self, path: str, headers: dict[str, str]) -> VerifyResponse:
+        """Return the response to one `GET`.
+
+        The time limit holds for each wait before the body, and for the
+        whole body. Raise `VestibuleUnavailable`.
+        """
+        if self._owner != os.getpid():
+            # After a fork, parent and child would mix their responses.
+            self._pool = self._new_pool()
+        try:
+            try:
+                return self._send(path, headers)
+            except self._urllib3.exceptions.ProtocolError:
+                # The server may have closed an idle connection.
+                return self._send(path, headers)
+        except (
+            self._urllib3.exceptions.HTTPError,
+            OSError,
+            ValueError,
+        ) as error:
+            raise VestibuleUnavailable(type(error).__name__) from None
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.close()
+
+    def _new_pool(self) -> "urllib3.HTTPConnectionPool":
+        """Return a connection pool that belongs to this process."""
+        self._owner = os.getpid()
+        return self._urllib3.connection_from_url(
+            self._address.origin,
+            maxsize=MAX_IDLE_CONNECTIONS,
+            timeout=self._urllib3.Timeout(total=self._address.timeout),
+            retries=False,
+        )
+
+    def _send(self, path: str, headers: dict[str, str]) -> VerifyResponse:
+        """Send one request; raise as urllib3 does."""
+        response = self._pool.urlopen(
+            "GET",
+            self._address.prefix + path,
+            headers={**FIXED_HEADERS, **headers},
+            redirect=False,
+            preload_content=False,
+        )
+        try:
+            body = self._read_body(response)
+        except BaseException:
+            # The rest of the body must not reach the next request.
+            response.close()
+            raise
+        response.release_conn()
+        found = response.headers
+        return VerifyResponse(
+            response.status,
+            # urllib3 joins repeated headers by commas.
+            {name.lower(): found[name] for name in found},
+            body,
+        )
+
+    def _read_body(self, response: "urllib3.BaseHTTPResponse") -> bytes:
+        """Return the body.
+
+        Raise `VestibuleUnavailable` if it is too long or too slow.
+        """
+        end = clock.monotonic() + self._address.timeout
+        body = b""
+        while piece := response.read1(_READ_SIZE_BYTES, decode_content=False):
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise VestibuleUnavailable("the response is too long")
+            if clock.monotonic() > end:
+                raise VestibuleUnavailable("the response is too slow")
+        return body
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The installation of this process, in place of a Vestibule's URL.
+
+    `database_url` and `session_name` count before the environment, whose
+    `DATABASE_URL` may be the application's own.
+    """
+
+    database_url: str | None = field(default=None, repr=False)
+    session_name: str | None = None
+
+    def apply(self) -> None:
+        """Give the settings of this process these values.
+
+        Raise `ConfigurationError` for a second database: a process has one.
+        """
+        values = {
+            "DATABASE_URL": self.database_url,
+            "SESSION_NAME": self.session_name,
+        }
+        for name, value in values.items():
+            if value is not None and not setting_types.may_give(name, value):
+                raise ConfigurationError(
+                    name, "was given another value in this process before"
+                )
+        setting_types.give(
+            {name: value for name, value in values.items() if value}
+        )
+
+
+class OpensInProcess:
+    """A middleware that may use the database of a Vestibule itself."""
+
+    @classmethod
+    def in_process(
+        cls,
+        application: Any,
+        *,
+        database_url: str | None = None,
+        session_name: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a middleware around `application` without a URL.
+
+        `database_url` and `session_name` count before the settings of this
+        process. The other arguments are those of the class. Raise
+        `ConfigurationError` for settings or a database that cannot work.
+        """
+        make: Any = cls
+        middleware: Self = make(
+            application, Installation(database_url, session_name), **options
+        )
+        return middleware
+
+
+#: The installation that the settings of this process describe: what an
+#: adapter without arguments uses. `None` is refused in its place, because
+#: it often is an address that was not found.
+SETTINGS = Installation()
 
 
 class Backend(Protocol):

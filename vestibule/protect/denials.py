@@ -10,9 +10,8 @@ import json
 import logging
 from typing import NamedTuple
 
-from vestibule.core.assurance import Requirement, step_up_challenge
+from vestibule.core.assurance import Requirement, Role, step_up_challenge
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
-from vestibule.core.roles import Role
 from vestibule.protect.verify_response import Principal
 
 _log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from fastapi.security.base import SecurityBase
 from vestibule.protect.asgi import find_principal, lead_step_up
 from vestibule.protect.assurance import demanded, denial_for_user
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
+from vestibule.protect.backends import SETTINGS, Installation
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     UNAUTHORIZED,
@@ -25,7 +26,6 @@ from vestibule.protect.denials import (
     denial_for_error,
     validate_roles,
 )
-from vestibule.protect.installation import SETTINGS, Installation
 from vestibule.protect.request_headers import COOKIE
 from vestibule.protect.sign_in import SignInPages
 from vestibule.protect.starlette import (

@@ -22,7 +22,12 @@ from vestibule.protect.assurance import (
     denial_unless_recent,
     lead_page,
 )
-from vestibule.protect.backends import Backend, backend_for
+from vestibule.protect.backends import (
+    SETTINGS,
+    Backend,
+    Installation,
+    backend_for,
+)
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     UNAUTHORIZED,
@@ -30,7 +35,6 @@ from vestibule.protect.denials import (
     denial_for_error,
     validate_roles,
 )
-from vestibule.protect.installation import SETTINGS, Installation
 from vestibule.protect.request_headers import strip_identity_headers
 from vestibule.protect.sign_in import SignInPages, Target, quoted_path
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT, Principal

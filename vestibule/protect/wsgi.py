@@ -15,17 +15,18 @@ from vestibule.protect.assurance import (
     lead_page,
     requirement,
 )
-from vestibule.protect.backends import Backend, backend_for
+from vestibule.protect.backends import (
+    SETTINGS,
+    Backend,
+    Installation,
+    OpensInProcess,
+    backend_for,
+)
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     Denial,
     denial_for_error,
     validate_roles,
-)
-from vestibule.protect.installation import (
-    SETTINGS,
-    Installation,
-    OpensInProcess,
 )
 from vestibule.protect.request_headers import (
     from_environ,

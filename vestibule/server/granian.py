@@ -24,20 +24,17 @@ from granian.log import LogLevels
 from granian.server.common import AbstractServer
 from granian.server.mp import MPServer, WorkerProcess
 
-from vestibule.accounts.first_admin import (
-    SETUP_CODE_LIFETIME,
-    create_setup_code,
-)
+from vestibule.accounts.users import SETUP_CODE_LIFETIME, create_setup_code
 from vestibule.checks.startup import check_settings, log_startup_warnings
 from vestibule.core import clock, env_file, page_settings, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import set_missing
 from vestibule.core.threads import shared_number
-from vestibule.db import engine, session_rules
+from vestibule.db import engine, session_queries
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
-from vestibule.metrics import multiprocess, worker_exits
+from vestibule.metrics import multiprocess
 from vestibule.server.connections import (
     address_of,
     allow_connections,
@@ -102,7 +99,7 @@ def serve(mechanism: type[Auth] | None) -> None:
     _hold_signals_during_forks()
     with (
         multiprocess.shared_counts(settings.WORKERS.read()) as counts,
-        worker_exits.counted() as exits,
+        multiprocess.counting_exits() as exits,
     ):
         shared = Shared(
             port, allow_connections(), shared_number(), exits, counts
@@ -202,7 +199,7 @@ class _Server(MPServer):
 
     def _report(self, number: int, pid: int, code: int) -> None:
         """Log and count an unexpected exit of a worker."""
-        cause = worker_exits.cause_of(code)
+        cause = multiprocess.exit_cause(code)
         if cause is None:
             return
         _log.error(
@@ -212,7 +209,7 @@ class _Server(MPServer):
             cause,
             clock.now().isoformat(timespec="seconds"),
         )
-        worker_exits.add()
+        multiprocess.count_exit()
         self.exits.append(cause)
 
 
@@ -391,7 +388,7 @@ def _check_database() -> None:
     """Raise `ConfigurationError` unless the database can be used."""
     try:
         engine.database().set_journal_mode()
-        session_rules.store(session_rules.current())
+        session_queries.store_rules(session_queries.current_rules())
     except ConfigurationError:
         raise
     except VestibuleError as error:

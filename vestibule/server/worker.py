@@ -29,7 +29,7 @@ from vestibule.audit.writer import audit_writer
 from vestibule.core import logging as logs
 from vestibule.core.threads import SharedNumber, start_thread
 from vestibule.http.responses import WSGIApplication
-from vestibule.metrics import multiprocess, worker_exits
+from vestibule.metrics import multiprocess
 from vestibule.server.connections import Connections, is_open
 
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def load_application(
         faulthandler.enable()
     logs.configure_logging()
     multiprocess.share_in(shared.counts)
-    worker_exits.count_in(shared.exits)
+    multiprocess.share_exits_in(shared.exits)
     watch = Watch(shared)
     start_thread("watch", watch.run)
     application = watch.application = import_string(target)

@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db import (
     host_sessions,
     session_queries,
@@ -20,11 +20,7 @@ from vestibule.db.session_search import SessionQuery
 from vestibule.sessions.facts import Proof, facts_of_session
 from vestibule.sessions.lifetime import Limits, oldest_valid
 from vestibule.sessions.session import EndReason, new_session_id
-from vestibule.sessions.store import (
-    REASON_LIFETIME,
-    SessionPage,
-    SortedPage,
-)
+from vestibule.sessions.store import REASON_LIFETIME, SessionPage, SortedPage
 from vestibule.sessions.sweeper import touch_writer
 
 #: A cursor in a list of sessions: microseconds since 1970 and a handle.

@@ -18,22 +18,14 @@ from typing import Any
 
 from vestibule.core import clock
 from vestibule.core.client_info import current_client
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.request_headers import network_of
 from vestibule.db.keyset import Cursor, fetch_in_memory
 from vestibule.db.session_search import SessionQuery, order_of
-from vestibule.sessions.facts import (
-    Proof,
-    current_facts,
-    facts_of_session,
-)
+from vestibule.sessions.facts import Proof, current_facts, facts_of_session
 from vestibule.sessions.lifetime import Limits, expiry_reason
 from vestibule.sessions.session import EndReason, new_session_id, parse_entry
-from vestibule.sessions.store import (
-    REASON_LIFETIME,
-    SessionPage,
-    SortedPage,
-)
+from vestibule.sessions.store import REASON_LIFETIME, SessionPage, SortedPage
 
 #: Ended sessions whose reasons are kept; one more drops the oldest.
 MAX_KEPT_REASONS = 10_000

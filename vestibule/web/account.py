@@ -8,16 +8,14 @@ for the password, unless it was entered within `REAUTH_WINDOW`.
 from flask import Response
 
 from vestibule.accounts.credentials import change_email
-from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.mail_flows import ask_for_change
 from vestibule.accounts.passkeys import site
-from vestibule.accounts.permissions import Action
+from vestibule.accounts.permissions import Action, deadline_to_show
 from vestibule.accounts.users import remove, set_names
-from vestibule.api.views.account import (
-    change_own_password,
-)
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.core import encryption, settings
+from vestibule.api.views.users import change_own_password
+from vestibule.core import settings
+from vestibule.core.access_settings import has_secrets_key
 from vestibule.core.errors import (
     InvalidValue,
     LastAdmin,
@@ -208,7 +206,7 @@ def _account_page(
         apps=apps,
         passkeys=passkeys,
         has_factors=bool(apps or passkeys)
-        or encryption.has_keys()
+        or has_secrets_key()
         or site() is not None,
         factor_due=deadline_to_show(user),
         values={

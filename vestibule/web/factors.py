@@ -12,8 +12,8 @@ from typing import Any
 from flask import Response, abort
 from markupsafe import Markup
 
-from vestibule.accounts.factor_requirement import deadline_to_show
 from vestibule.accounts.passkeys import accepted_passkeys, site
+from vestibule.accounts.permissions import deadline_to_show
 from vestibule.accounts.second_factors import (
     MAX_NAME_LENGTH,
     NewApp,
@@ -25,7 +25,7 @@ from vestibule.accounts.second_factors import (
     replace_recovery_codes,
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
-from vestibule.core import encryption
+from vestibule.core.access_settings import has_secrets_key
 from vestibule.core.errors import (
     FactorSwitchedOff,
     InvalidValue,
@@ -58,12 +58,7 @@ from vestibule.web.forms import (
 from vestibule.web.i18n import gettext
 from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
-from vestibule.web.routes import (
-    FACTORS,
-    pages,
-    return_url,
-    with_return_url,
-)
+from vestibule.web.routes import FACTORS, pages, return_url, with_return_url
 from vestibule.web.templating import page, redirect
 
 _ADD = f"{FACTORS}/add"
@@ -92,7 +87,7 @@ def show_factors() -> Response:
         and (len(keys) > 1 or bool(keys and codes)),
         codes=codes,
         few_codes=FEW_RECOVERY_CODES,
-        may_add=encryption.has_keys(),
+        may_add=has_secrets_key(),
         is_recovered=session is not None and session.recovered,
         due=deadline_to_show(user),
         now=current_request().sessions.now(),
@@ -264,7 +259,7 @@ def _current_user() -> User:
 
 def _require_keys() -> None:
     """Abort with 404 if there is no key to store secrets with."""
-    if not encryption.has_keys():
+    if not has_secrets_key():
         abort(404)
 
 

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Forms: what is wrong with the data sent, and re-authentication.
+"""Forms: what is wrong with the data sent, re-authentication, confirmation.
 
 Actions that a stolen session must not allow ask for the password again,
-unless the user entered it within `REAUTH_WINDOW`.
+unless the user entered it within `REAUTH_WINDOW`. Every action of an admin
+has a page that asks to confirm it. After it and after Cancel, the admin is
+at the page that `back` names: the same place of the list, with the same
+filter.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import after_this_request
 
@@ -31,11 +34,13 @@ from vestibule.http.recent_auth import (
     reauthenticate_by_passkey,
     reauthenticate_user,
 )
-from vestibule.http.request import current_request
+from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge
+from vestibule.web import messages
 from vestibule.web.i18n import gettext
-from vestibule.web.messages import error_message
-from vestibule.web.templating import page
+from vestibule.web.messages import Message, error_message
+from vestibule.web.routes import back_url
+from vestibule.web.templating import page, redirect_to
 
 
 @dataclass
@@ -199,3 +204,70 @@ def render_form(
     if problem.status == 401:
         add_challenge(response, current_request().mechanism)
     return response
+
+
+class Target(NamedTuple):
+    """A user or session that an action is about."""
+
+    text: str
+    badge: str = ""
+
+
+class Confirmation(NamedTuple):
+    """What a confirmation page asks; the texts are translated already."""
+
+    question: str
+    consequence: str
+    button: str
+    #: The URL to which the form is sent.
+    action: str
+    #: The path of the page to go back to if the request names none.
+    home: str
+    targets: Sequence[Target] = ()
+    #: Names and values of further fields.
+    hidden: Sequence[tuple[str, str]] = ()
+    is_dangerous: bool = True
+    #: What was typed as the name of the service; `None` does not ask.
+    typed_name: str | None = None
+    #: The lifetimes of an invitation to choose from; without any, no choice.
+    lifetimes: Sequence[tuple[str, str]] = ()
+    valid_hours: str = ""
+
+
+def confirmation_page(
+    asked: Confirmation,
+    problem: FormErrors | None = None,
+    is_reauthenticated: bool = False,
+) -> MinimalResponse:
+    """Return the page that asks to confirm an action."""
+    return render_form(
+        "admin_confirm.html",
+        problem,
+        is_reauthenticated,
+        back=back_url(asked.home),
+        **{
+            name: value
+            for name, value in asked._asdict().items()
+            if name != "home"
+        },
+    )
+
+
+def go_back(home: str, message: Message | None = None) -> MinimalResponse:
+    """Return a redirect to the page that the request names, or `home`."""
+    response = redirect_to(back_url(home))
+    if message is not None:
+        messages.flash(response, message)
+    return response
+
+
+def user_targets(users: Iterable[User]) -> list[Target]:
+    """Return users as targets; the admin's own account is marked."""
+    own = current_actor().id
+    return [
+        Target(
+            user.email or user.display_name() or user.id,
+            gettext("You") if user.id == own else "",
+        )
+        for user in users
+    ]

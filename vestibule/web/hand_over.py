@@ -22,7 +22,7 @@ from vestibule.core.application_hosts import (
     session_url,
     sign_in_host_url,
 )
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db import host_sessions
 from vestibule.db.host_sessions import HOST_ID_PREFIX, Code

@@ -1,21 +1,27 @@
 #!/usr/bin/env python3
-"""Translation: the language of a request, its texts and its dates.
+"""The language of a request, its texts and dates, and its time zone.
 
 The catalogue under `locale/` has every text of the pages, keyed by the
 English text. `make texts` keeps it up to date.
+
+The zone is UTC, or the one that the user chose and a cookie keeps. Lists,
+filters, charts and exported files use it. The script offers the zone of the
+browser; without it times are in UTC.
 """
 
 import gettext as catalogues
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, negotiate_locale
 from babel.dates import format_datetime, format_timedelta
 
 from vestibule.core import clock
+from vestibule.core.errors import InvalidValue
 from vestibule.http.request import current_request
-from vestibule.web.zone import find_zone, zone_name
 
 FOLDER = Path(__file__).parent / "locale"
 #: The first one is the source language and the default.
@@ -24,6 +30,9 @@ LANGUAGES = ("en", "fr")
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 #: The cookie with the language that the user chose.
 LANGUAGE_COOKIE = "vestibule_language"
+ZONE_COOKIE = "vestibule_zone"
+_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}")
+_MAX_ZONE_LENGTH = 64
 
 
 def language() -> str:
@@ -95,3 +104,56 @@ def _exact_time(moment: datetime, code: str, name: str) -> str:
     where = find_zone(name)
     text = format_datetime(moment, "medium", where, Locale.parse(code))
     return f"{text} {name}"
+
+
+@lru_cache(maxsize=64)
+def find_zone(name: str) -> tzinfo | None:
+    """Return the time zone with this name of IANA; `None` if unknown."""
+    if name == "UTC":
+        return UTC
+    if len(name) > _MAX_ZONE_LENGTH or not _ZONE_NAME.fullmatch(name):
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def zone_name() -> str:
+    """Return the name of the request's zone; "UTC" if none was chosen."""
+    name = current_request().cookies.get(ZONE_COOKIE, "")
+    return name if name and find_zone(name) else "UTC"
+
+
+def zone() -> tzinfo:
+    """Return the request's zone."""
+    return find_zone(zone_name()) or UTC
+
+
+def local_text(moment: datetime) -> str:
+    """Return a date and time to the second in the request's zone."""
+    return moment.astimezone(zone()).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_offset(moment: datetime) -> str:
+    """Return a time of ISO 8601 with the offset of the request's zone."""
+    return moment.astimezone(zone()).isoformat()
+
+
+def to_utc(text: str, field: str) -> str:
+    """Return a time of a form as ISO 8601 in UTC; "" for an empty one.
+
+    Without an offset it is a time of the request's zone. Raise
+    `InvalidValue`.
+    """
+    if not text.strip():
+        return ""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone())
+        return moment.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise InvalidValue(
+            field, "must be a date and time", code="invalid"
+        ) from None

@@ -29,7 +29,7 @@ from vestibule.core.errors import (
 )
 from vestibule.core.redirects import RETURN_PARAMETER, STEP_UP_PATH
 from vestibule.db.factors import has_any
-from vestibule.http import access, errors
+from vestibule.http import access, responses
 from vestibule.http.access import (
     Decision,
     Limit,
@@ -53,7 +53,6 @@ from vestibule.web import (
     preferences,
     sessions,
     sign_in,
-    sign_out,
     step_up,
 )
 from vestibule.web.admin import events as admin_events
@@ -61,12 +60,10 @@ from vestibule.web.admin import exports as admin_exports
 from vestibule.web.admin import gate as admin_gate
 from vestibule.web.admin import mails as admin_mails
 from vestibule.web.admin import overview as admin_overview
-from vestibule.web.admin import selection as admin_selection
 from vestibule.web.admin import sessions as admin_sessions
 from vestibule.web.admin import statistics as admin_statistics
 from vestibule.web.admin import user_actions
 from vestibule.web.admin import users as admin_users
-from vestibule.web.admin import zone as admin_zone
 from vestibule.web.assets import bundle
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.kept_form import keep_form
@@ -93,14 +90,13 @@ from vestibule.web.templating import page, redirect
 #: The modules whose import adds routes to the blueprint.
 PAGE_MODULES = (
     sign_in,
-    sign_out,
+    sessions,
     hand_over,
     new_password,
     passkeys,
     mail_pages,
     preferences,
     account,
-    sessions,
     activity,
     factors,
     step_up,
@@ -109,9 +105,7 @@ PAGE_MODULES = (
     admin_sessions,
     admin_events,
     admin_statistics,
-    admin_selection,
     admin_exports,
-    admin_zone,
     admin_overview,
     admin_mails,
     admin_gate,
@@ -193,13 +187,13 @@ def install(app: Flask) -> None:
     bundle()
     app.register_blueprint(pages)
     app.register_error_handler(
-        HTTPException, _as_page(errors.handle_http_error)
+        HTTPException, _as_page(responses.handle_http_error)
     )
     app.register_error_handler(
-        VestibuleError, _as_page(errors.handle_vestibule_error)
+        VestibuleError, _as_page(responses.handle_vestibule_error)
     )
     app.register_error_handler(
-        Exception, _as_page(errors.handle_unexpected_error)
+        Exception, _as_page(responses.handle_unexpected_error)
     )
 
 

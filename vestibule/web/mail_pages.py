@@ -21,7 +21,7 @@ from vestibule.accounts.mail_flows import (
     confirm,
     undo_change,
 )
-from vestibule.api.views.mail import (
+from vestibule.api.views.session_auth import (
     BROWSER_BYTES,
     remember_browser,
     send_reset_mail,

@@ -13,13 +13,13 @@ from typing import Any
 
 from flask import Response, abort
 
-from vestibule.accounts.first_admin import (
+from vestibule.accounts.users import (
     SETUP_CODE_LIFETIME,
     create_first_admin,
     has_setup_code,
     needs_first_admin,
+    register,
 )
-from vestibule.accounts.users import register
 from vestibule.api.views.session_auth import set_password_with
 from vestibule.core import page_settings, settings
 from vestibule.core.errors import (

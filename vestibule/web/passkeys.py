@@ -22,7 +22,7 @@ from vestibule.accounts.passkeys import (
 )
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core.errors import InvalidValue, PasskeyRefused
-from vestibule.http import pending_login
+from vestibule.http import second_step
 from vestibule.http.login import set_session_cookie
 from vestibule.http.recent_auth import renew_session
 from vestibule.http.request import current_actor, current_request
@@ -57,7 +57,7 @@ def entry_passkey_options() -> Response:
     request, actor = current_request(), current_actor()
     if request.form.get("use") == "sign-in":
         return json_response(sign_in_options(actor))
-    user = pending_login.find(request.sessions, request)[2]
+    user = second_step.find_pending_login(request.sessions, request)[2]
     return json_response(proof_options(user, SECOND_FACTOR, actor))
 
 

@@ -1,18 +1,33 @@
 #!/usr/bin/env python3
-"""The language and the theme that a browser chose, in a cookie.
+"""The language, the theme and the time zone that a browser chose, in cookies.
 
-Without a choice the browser's own settings decide.
+Without a choice the browser's own settings decide, and times are in UTC.
 """
 
 from typing import Any
 
 from flask import Response
 
+from vestibule.accounts.permissions import Action
 from vestibule.core.redirects import safe_redirect
+from vestibule.http.access import authorize
 from vestibule.http.request import current_request
 from vestibule.sessions import cookie
-from vestibule.web.i18n import LANGUAGE_COOKIE, LANGUAGES
-from vestibule.web.routes import PREFERENCES, SIGN_IN, own_url, pages, public
+from vestibule.web.i18n import (
+    LANGUAGE_COOKIE,
+    LANGUAGES,
+    ZONE_COOKIE,
+    find_zone,
+)
+from vestibule.web.routes import (
+    ADMIN,
+    PREFERENCES,
+    SIGN_IN,
+    back_url,
+    own_url,
+    pages,
+    public,
+)
 from vestibule.web.templating import THEME_COOKIE, THEMES, redirect_to
 
 #: The field with the address of the page that has the form.
@@ -52,3 +67,22 @@ def _set(
         )
     else:
         cookie.clear_local(response, name, request.is_secure, path)
+
+
+@pages.post("/admin/zone")
+def choose_zone() -> Response:
+    """Keep the zone that the form names, and go back to the list."""
+    authorize(Action.SEE_ADMIN_PAGES)
+    request = current_request()
+    name = request.form.get("zone", "")
+    response = redirect_to(back_url(ADMIN))
+    if find_zone(name) is not None:
+        cookie.set_local(
+            response,
+            ZONE_COOKIE,
+            name,
+            request.is_secure,
+            request.base_path or "/",
+            LIFETIME_SECONDS,
+        )
+    return response

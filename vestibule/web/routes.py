@@ -11,8 +11,11 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from flask import Blueprint
 
-from vestibule.accounts.factor_reset import FACTOR_RESET_PATH
-from vestibule.accounts.password_reset import INVITATION_PATH, RESET_PATH
+from vestibule.accounts.recovery import (
+    FACTOR_RESET_PATH,
+    INVITATION_PATH,
+    RESET_PATH,
+)
 from vestibule.core import page_settings, settings
 from vestibule.core.redirects import RETURN_PARAMETER, safe_redirect
 from vestibule.db.models.user import Role

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The page of the user's own sessions, and those that end them.
+"""The user's own sessions: the list, signing out, and why a session ended.
 
-The current session is always listed and cannot be ended here; the user
-signs out instead.
+The current session is always listed and cannot be ended there; the user
+signs out instead. A redirect for password managers is here too.
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,26 @@ from vestibule.api.views.sessions import (
 )
 from vestibule.core.errors import ServiceBusy, VestibuleError
 from vestibule.db.models.user import User
+from vestibule.http.login import clear_session_cookie, log_out
 from vestibule.http.request import current_actor, current_request
-from vestibule.http.trusted_browser import browsers_trusted_by
+from vestibule.http.second_step import browsers_trusted_by
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.lifetime import expires_at, expiry_reason
-from vestibule.sessions.session import Session
+from vestibule.sessions.session import EndReason, Session
 from vestibule.web.activity import device_label, sign_in_label
-from vestibule.web.i18n import gettext
+from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import Message
-from vestibule.web.routes import PASSWORD, SESSIONS, pages
-from vestibule.web.templating import page, redirect
+from vestibule.web.routes import (
+    ACCOUNT,
+    PASSWORD,
+    SESSIONS,
+    SIGN_OUT,
+    SIGNED_OUT,
+    pages,
+    public,
+    with_return_url,
+)
+from vestibule.web.templating import entry_page, page, redirect
 
 #: Sessions per page.
 PAGE_ROWS = 10
@@ -38,6 +48,44 @@ _END = f"{SESSIONS}/end"
 _END_OTHERS = f"{SESSIONS}/end-others"
 _UNTRUST = f"{SESSIONS}/untrust"
 _NOT_ME = f"{SESSIONS}/not-me"
+#: Why a session ended, for the browser that still has its cookie.
+_ENDINGS: dict[EndReason | None, str] = {
+    EndReason.EXPIRED: N_("Your session has expired. Please sign in again."),
+    EndReason.IDLE_TIMEOUT: N_(
+        "You were away for a while, so you were signed out."
+    ),
+    EndReason.CLOCK_CHANGED: N_(
+        "The server's clock was changed, which ended your session."
+    ),
+    EndReason.LOGGED_OUT: N_("You have signed out."),
+    EndReason.REPLACED: N_(
+        "You signed in again in this browser, which ended this session."
+    ),
+    EndReason.ROTATED: N_(
+        "This session was renewed elsewhere. Please sign in again."
+    ),
+    EndReason.TOO_MANY_SESSIONS: N_(
+        "You signed in on too many devices, which ended this session."
+    ),
+    EndReason.REVOKED: N_("You ended this session from another device."),
+    EndReason.REVOKED_BY_ADMIN: N_("An administrator ended this session."),
+    EndReason.PASSWORD_CHANGED: N_(
+        "Your password was changed, which ended this session. Sign in with"
+        " the new one."
+    ),
+    EndReason.FACTORS_RESET: N_(
+        "Your second factors were removed, which signed you out everywhere."
+    ),
+    EndReason.PASSWORD_RESET: N_(
+        "Your password was reset, which ended this session. Sign in with"
+        " the new one."
+    ),
+    EndReason.USER_DISABLED: N_(
+        "Your account is disabled. Your administrator can tell you more."
+    ),
+    EndReason.USER_REMOVED: N_("This account no longer exists."),
+}
+_ANY_ENDING = N_("Your session has ended. Please sign in again.")
 
 
 @pages.get(SESSIONS)
@@ -253,3 +301,46 @@ def _live_sessions(
         ]
         if cursor is None or len(found) >= PAGE_ROWS:
             return found, cursor
+
+
+@pages.get(SIGN_OUT)
+@public
+def confirm_sign_out() -> Response:
+    """Ask to confirm: a link, which any site may follow, ends nothing."""
+    if current_request().current_user is None:
+        return redirect(with_return_url(SIGNED_OUT))
+    return entry_page("sign_out.html")
+
+
+@pages.post(SIGN_OUT)
+@public
+def sign_out() -> Response:
+    """End the session, if it is still live, and clear its cookie."""
+    response = redirect(with_return_url(SIGNED_OUT))
+    log_out(current_request().mechanism)
+    clear_session_cookie(response)
+    return response
+
+
+@pages.get(SIGNED_OUT)
+@public
+def show_signed_out() -> Response:
+    """Confirm that the user is signed out."""
+    if current_request().current_user is not None:
+        return redirect(ACCOUNT)
+    return entry_page("signed_out.html")
+
+
+@pages.get("/.well-known/change-password")
+@public
+def redirect_to_new_password() -> Response:
+    """Redirect password managers to the form that changes a password.
+
+    See https://w3c.github.io/webappsec-change-password-url/.
+    """
+    return redirect(f"{ACCOUNT}#new-password")
+
+
+def end_reason_message(reason: EndReason | None) -> str:
+    """Return the sentence that says why a session ended."""
+    return gettext(_ENDINGS.get(reason, _ANY_ENDING))

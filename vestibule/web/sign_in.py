@@ -10,8 +10,8 @@ import json
 
 from flask import Response
 
-from vestibule.accounts.first_admin import needs_first_admin
 from vestibule.accounts.passkeys import site
+from vestibule.accounts.users import needs_first_admin
 from vestibule.core import settings
 from vestibule.core.application_hosts import hand_over_start
 from vestibule.core.errors import (
@@ -36,13 +36,11 @@ from vestibule.http.login import (
     log_in_with_passkey,
     reset_factors_and_log_in,
 )
-from vestibule.http.pending_login import has_pending_login
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
-from vestibule.http.trusted_browser import may_be_trusted
+from vestibule.http.second_step import has_pending_login, may_be_trusted
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import NewPasswordProof
-from vestibule.web.end_reasons import end_reason_message
 from vestibule.web.forms import missing_fields, passkey_field
 from vestibule.web.hand_over import hand_over, with_code
 from vestibule.web.i18n import gettext
@@ -65,6 +63,7 @@ from vestibule.web.routes import (
     return_url,
     with_return_url,
 )
+from vestibule.web.sessions import end_reason_message
 from vestibule.web.templating import entry_page, redirect, redirect_to
 
 _FIELDS = ("email", "password")

@@ -19,7 +19,7 @@ from vestibule.accounts.throttle import throttle
 from vestibule.api import app as app_module
 from vestibule.audit.log import begin_request
 from vestibule.core.client_info import LOCAL_CLIENT, set_client
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.core.logging import AUDIT_LOGGER
 from vestibule.mail.outbox import MailSender
 from vestibule.mechanisms.session_auth import SessionAuth

@@ -27,13 +27,13 @@ from tests.serving import (
 )
 from tests.soft_authenticator import SoftAuthenticator
 from vestibule.accounts import totp
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.audit.log import EventType
 from vestibule.db import mail_search
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import TRUSTED_BROWSERS
 from vestibule.db.models.user import User
 from vestibule.db.outgoing_mails import add
-from vestibule.db.tables import TRUSTED_BROWSERS
 from vestibule.mail.notices import MailKind, notices
 
 

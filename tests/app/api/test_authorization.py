@@ -21,8 +21,8 @@ from tests.serving import LOGIN, ME, USERS
 from vestibule.accounts import totp
 from vestibule.accounts.second_factors import begin_app
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
-from vestibule.db import trusted_browsers
+from vestibule.core.crypto import new_key
+from vestibule.db import browsers
 from vestibule.db.models.user import User
 from vestibule.http import verify
 
@@ -71,8 +71,8 @@ def send(
         path = path.replace("<user_id>", target.id)
         path = path.replace("<handle>", handle_of(target.session_id))
     if target is not None and "<browser_id>" in path:
-        browser = trusted_browsers.new_browser(clock.now(), None, None)
-        trusted_browsers.add(target.id, browser.id, "binding", browser)
+        browser = browsers.new_browser(clock.now(), None, None)
+        browsers.trust(target.id, browser.id, "binding", browser)
         path = path.replace("<browser_id>", browser.id)
     if target is not None and "<factor_id>" in path:
         app = begin_app(target.user, "phone")
@@ -122,6 +122,7 @@ def test_matrix_has_each_route_once() -> None:
     assert len(told) == len(set(told))
 
 
+@pytest.mark.slow
 def test_application_follows_matrix(
     build: Build, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

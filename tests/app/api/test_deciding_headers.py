@@ -197,6 +197,7 @@ CLIENT_PART = st.text(
 )
 
 
+@pytest.mark.slow
 @hypothesis_settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     max_examples=60,

@@ -19,14 +19,14 @@ from tests.app.api.service import PASSWORD, Service
 from tests.clocks import SetClock
 from tests.mailbox import ORIGIN, Mailbox, link_of, plain
 from tests.threads import at_once
-from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import issue_factor_reset
 from vestibule.accounts.second_factors import (
     begin_app,
     check_second_factor,
     confirm_app,
 )
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.core.errors import RecordGone, VestibuleError
 from vestibule.db.login_failures import MAX_FAILURES_IN_A_ROW
 from vestibule.db.models.user import User

@@ -11,8 +11,8 @@ from tests.clocks import SetClock
 from tests.serving import ME, USERS
 from tests.threads import at_once
 from vestibule.accounts.credentials import change_password
-from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.permissions import LOCAL, Actor
+from vestibule.accounts.recovery import issue_factor_reset
 from vestibule.db import factors
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import level_of

@@ -13,7 +13,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.factor_owner import VERIFY, Owner, signed_in
 from tests.app.api.service import PASSWORD, Service, stored_user
 from tests.clocks import SetClock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.core.errors import ConfigurationError
 
 PAGE_LOAD = {"Sec-Fetch-Mode": "navigate"}

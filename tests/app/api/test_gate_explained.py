@@ -16,7 +16,7 @@ from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.accounts.gate import Answer, AskedUrl, explain
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.core.errors import ConfigurationError
 from vestibule.core.gate_rules_file import configured_rules
 from vestibule.http.gate import open_gate
@@ -147,6 +147,7 @@ def gate_of(service: Service) -> ForwardAuth:
     return found
 
 
+@pytest.mark.slow
 def test_explanation_is_the_decision(
     askers: tuple[Service, list[Asker]],
     tmp_path: Path,

@@ -8,12 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.app.api.conftest import Build
-from tests.app.api.service import (
-    NEW,
-    RESET,
-    Service,
-    stored_user,
-)
+from tests.app.api.service import NEW, RESET, Service, stored_user
 from tests.clocks import SetClock
 from tests.mailbox import Mailbox, code_of, link_of, plain, token_of
 from tests.serving import ME
@@ -25,7 +20,7 @@ from vestibule.accounts.mail_flows import (
 )
 from vestibule.accounts.users import set_role
 from vestibule.core import settings
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db import mail_tokens
 from vestibule.db.models.user import User
 from vestibule.mail.notices import UNDO_LIFETIME

@@ -31,9 +31,12 @@ def asking(number: int) -> Actor:
 
 @pytest.mark.parametrize("many", MANY)
 def test_many_requests_for_one_address_queue_one_mail(
-    service: Service, mailbox: Mailbox, many: int
+    service: Service, mailbox: Mailbox, set_clock: SetClock, many: int
 ) -> None:
-    """They come from as many networks, and store nothing more."""
+    """They come from as many networks, and store nothing more.
+
+    The clock stands still: a minute later there may be another mail.
+    """
     user = stored_user()
     for number in range(many):
         mail_flows.ask_for_reset(user.email, actor=asking(number))

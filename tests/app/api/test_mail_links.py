@@ -193,6 +193,7 @@ def test_closed_connection_holds_no_mail_up(
     assert [one.tries for one in found] == [1] * 4
 
 
+@pytest.mark.slow
 def test_mail_is_tried_again_later_and_never_after_its_expiry(
     service: Service,
     mailbox: Mailbox,

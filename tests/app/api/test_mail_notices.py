@@ -15,7 +15,7 @@ from tests.app.api.service import (
 from tests.clocks import SetClock
 from tests.mailbox import Mailbox, link_of, plain
 from tests.serving import LOGIN, ME
-from vestibule.accounts.sign_in_notices import MIN_FAILURES
+from vestibule.accounts.authentication import MIN_FAILURES
 from vestibule.accounts.users import set_role
 
 

@@ -12,7 +12,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import NEW, RESET, Service, basic, stored_user
 from tests.clocks import SetClock
 from tests.serving import ME
-from vestibule.accounts.first_admin import create_setup_code
+from vestibule.accounts.users import create_setup_code
 from vestibule.audit.log import EventType
 from vestibule.core import settings
 
@@ -51,6 +51,7 @@ def events_of(lines: list[str]) -> list[str]:
     return [json.loads(line)["event"] for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", ["contract", "standard", "hardened"])
 @pytest.mark.parametrize("role", ["anonymous", "member", "admin"])
 def test_each_refusal_of_a_route_leaves_one_event(

@@ -18,19 +18,14 @@ from tests.app.api.factor_owner import (
     Owner,
     signed_in,
 )
-from tests.app.api.service import (
-    PASSWORD,
-    Service,
-    session_id_of,
-    stored_user,
-)
+from tests.app.api.service import PASSWORD, Service, session_id_of, stored_user
 from tests.clocks import SetClock
 from vestibule.accounts import totp
 from vestibule.accounts.permissions import Actor
 from vestibule.accounts.second_factors import remove_all_factors
 from vestibule.checks.startup import check_settings
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.core.errors import ConfigurationError
 from vestibule.db import factors
 from vestibule.db.models.user import Role, User

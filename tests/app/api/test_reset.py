@@ -13,7 +13,7 @@ from tests.app.api.service import (
 )
 from tests.clocks import SetClock
 from tests.serving import ME, USERS
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.accounts.throttle import FAILURE_MEMORY, failures_for_user
 from vestibule.db.models.user import User
 

@@ -29,7 +29,7 @@ from tests.app.api.service import (
 )
 from tests.clocks import SetClock
 from vestibule.accounts import totp
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.core import clock
 from vestibule.db import factors
 from vestibule.db.models.user import User

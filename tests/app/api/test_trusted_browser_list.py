@@ -15,8 +15,8 @@ from tests.threads import at_once
 from vestibule.accounts.permissions import Actor
 from vestibule.accounts.revocation import untrust_browser
 from vestibule.core import clock
-from vestibule.db.trusted_browsers import TRUST_LIFETIME
-from vestibule.http.trusted_browser import browsers_trusted_by
+from vestibule.db.browsers import TRUST_LIFETIME
+from vestibule.http.second_step import browsers_trusted_by
 from vestibule.mechanisms.session_mechanism import sessions_of
 
 BROWSERS = "/api/v1/auth_session/trusted-browsers"

@@ -22,21 +22,18 @@ from tests.clocks import SetClock
 from tests.serving import LOGIN, SESSIONS
 from vestibule.accounts import totp
 from vestibule.accounts.credentials import set_password
-from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import issue_code
 from vestibule.accounts.revocation import revoke_all
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.accounts.users import disable, enable
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
-from vestibule.db import trusted_browsers
+from vestibule.core.crypto import digest_of
+from vestibule.db import browsers
+from vestibule.db.browsers import MAX_TRUSTED_BROWSERS, TRUST_LIFETIME
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import TRUSTED_BROWSERS
 from vestibule.db.models.user import User
-from vestibule.db.tables import TRUSTED_BROWSERS
-from vestibule.db.trusted_browsers import (
-    MAX_TRUSTED_BROWSERS,
-    TRUST_LIFETIME,
-)
 from vestibule.sessions.facts import amr_of, level_of
 
 TRUST = "vestibule_trust"
@@ -254,29 +251,29 @@ def test_clock_set_back_ends_the_trust_meanwhile(
 def test_newest_browsers_are_kept(service: Service, owner: Owner) -> None:
     """One more than the limit ends the oldest."""
     for number in range(MAX_TRUSTED_BROWSERS + 1):
-        trusted_browsers.add(
+        browsers.trust(
             owner.user.id,
             f"digest{number}",
             "binding",
-            trusted_browsers.new_browser(
+            browsers.new_browser(
                 clock.now().replace(microsecond=number), None, None
             ),
         )
-    found = trusted_browsers.of_user(owner.user.id, "binding", clock.now())
+    found = browsers.trusted_by_user(owner.user.id, "binding", clock.now())
     assert len(found) == MAX_TRUSTED_BROWSERS
-    assert not trusted_browsers.is_trusted(
+    assert not browsers.is_trusted(
         owner.user.id, "digest0", "binding", clock.now()
     )
 
 
 def test_purge_deletes_what_is_over(owner: Owner, set_clock: SetClock) -> None:
     """The sweep calls it."""
-    browser = trusted_browsers.new_browser(clock.now(), None, None)
-    trusted_browsers.add(owner.user.id, "digest", "binding", browser)
+    browser = browsers.new_browser(clock.now(), None, None)
+    browsers.trust(owner.user.id, "digest", "binding", browser)
     set_clock.advance(DAYS - 1)
-    assert trusted_browsers.purge(clock.now()) == 0
+    assert browsers.purge_trusted(clock.now()) == 0
     set_clock.advance(1)
-    assert trusted_browsers.purge(clock.now()) == 1
+    assert browsers.purge_trusted(clock.now()) == 1
 
 
 def test_hardened_profile_trusts_no_browser(

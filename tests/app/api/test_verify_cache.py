@@ -12,7 +12,7 @@ from tests.app.api.service import Service, basic, build_service, stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.api import app as app_module
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db import session_queries
 from vestibule.db.models.user import User
 from vestibule.http import user_response, verify

@@ -26,15 +26,12 @@ from tests.app.api.service import (
 from tests.clocks import SetClock
 from tests.serving import LOGIN, ME, ROOT
 from tests.soft_authenticator import UP, SoftAuthenticator
-from vestibule.accounts.factor_reset import issue_factor_reset
-from vestibule.accounts.first_admin import create_setup_code
-from vestibule.accounts.password_reset import issue_code
 from vestibule.accounts.permissions import LOCAL
-from vestibule.accounts.users import invite
+from vestibule.accounts.recovery import issue_code, issue_factor_reset
+from vestibule.accounts.users import create_setup_code, invite
 from vestibule.core import clock
 from vestibule.core.assurance import ACR_PREFIX
-from vestibule.core.digest import digest_of
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import digest_of, new_key
 from vestibule.db import factors, host_sessions
 from vestibule.db.host_sessions import Code
 from vestibule.db.models.user import User

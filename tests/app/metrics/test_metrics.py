@@ -123,6 +123,7 @@ def test_disabled_metrics_route_returns_404(
         )
 
 
+@pytest.mark.slow
 def test_scrape_of_any_worker_reports_all_workers(tmp_path: Path) -> None:
     """A dead worker counts too; the folder is removed with the server."""
     server = Server(

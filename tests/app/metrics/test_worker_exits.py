@@ -16,7 +16,9 @@ from tests.serving import COOKIE, Server
 from vestibule.audit.log import EventType
 from vestibule.db import engine
 from vestibule.db.events import EventFilter, fetch_page
-from vestibule.metrics.worker_exits import cause_of
+from vestibule.metrics.multiprocess import exit_cause
+
+pytestmark = pytest.mark.slow
 
 EXITS = ("vestibule_worker_exits_total", ())
 #: The server, with a function by which a worker exits with a code.
@@ -149,4 +151,4 @@ def test_exit_without_database_is_stored_later(
 )
 def test_exit_code_gives_cause(code: int, cause: str | None) -> None:
     """A signal has its name; a requested exit has no cause."""
-    assert cause_of(code) == cause
+    assert exit_cause(code) == cause

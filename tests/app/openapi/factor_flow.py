@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 from tests.app.openapi.operation_client import OperationClient
 from tests.e2e.server.accounts import Account
 from vestibule.core import clock
-from vestibule.db import trusted_browsers
+from vestibule.db import browsers
 
 #: Operations about factors and trust, all of which need sessions.
 OPERATIONS = (
@@ -34,8 +34,8 @@ def use_trusted_browsers(
     assert send("listTrustedBrowsers", client) == 200
     assert send("listTrustedBrowsersOf", target=owner) == 200
     for is_own in (True, False):
-        browser = trusted_browsers.new_browser(clock.now(), None, None)
-        trusted_browsers.add(owner.id, browser.id, "binding", browser)
+        browser = browsers.new_browser(clock.now(), None, None)
+        browsers.trust(owner.id, browser.id, "binding", browser)
         place = {"browser_id": browser.id}
         for status in (200, 404):
             if is_own:
@@ -45,4 +45,4 @@ def use_trusted_browsers(
                     "stopTrustingBrowserOf", target=owner, places=place
                 )
             assert sent == status
-    trusted_browsers.delete_for_user(owner.id)
+    browsers.end_trust_of_user(owner.id)

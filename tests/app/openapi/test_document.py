@@ -171,6 +171,7 @@ def test_viewer_loads_own_files_only(build: Build) -> None:
     assert total < 20_000
 
 
+@pytest.mark.slow
 def test_start_imports_neither_openapi_nor_metrics(tmp_path: Path) -> None:
     """Their modules are loaded on the first request."""
     script = """

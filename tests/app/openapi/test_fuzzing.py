@@ -13,6 +13,8 @@ from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.serving import COOKIE
 from vestibule.http.responses import json_response
 
+pytestmark = pytest.mark.slow
+
 #: Requests for each operation in `make check`, and sequences.
 EACH = 10
 SEQUENCES = 12

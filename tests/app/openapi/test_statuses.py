@@ -26,13 +26,13 @@ from tests.clocks import SetClock
 from tests.e2e.server.accounts import account, handle_of, open_session
 from tests.mailbox import Mailbox, token_of
 from vestibule.accounts import totp
-from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.mail_flows import MAX_PER_NETWORK
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import issue_factor_reset
 from vestibule.api.app import MAX_BODY_BYTES
 from vestibule.api.openapi.operation import ALL, FORM, JSON
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db import engine
 from vestibule.db.models.user import User
 from vestibule.mail.outbox import MailSender
@@ -73,6 +73,7 @@ AMISS = {
 }
 
 
+@pytest.mark.slow
 def test_each_described_status_is_returned(
     build: Build,
     tmp_path: Path,
@@ -390,9 +391,7 @@ def lose_database(
     with monkeypatch.context() as moved:
         moved.setenv("DATABASE_URL", gone)
         engine.close()
-        wanted = {
-            n for n, status in scene.checker.described() if status == 503
-        }
+        wanted = {n for n, code in scene.checker.described() if code == 503}
         # Last, because its response deletes the cookie.
         for name in (*sorted(wanted - {"logOut"}), "logOut"):
             assert scene.send(name, client) == 503

@@ -22,8 +22,7 @@ from vestibule.core.errors import InvalidValue
 from vestibule.identity.header import HEADER
 from vestibule.protect import identity
 from vestibule.protect.async_backends import async_backend_for
-from vestibule.protect.backends import backend_for
-from vestibule.protect.installation import SETTINGS
+from vestibule.protect.backends import SETTINGS, backend_for
 from vestibule.protect.verify_response import Principal
 
 __all__ = ["both_clocks", "find_user", "published"]

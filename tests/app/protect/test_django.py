@@ -10,6 +10,8 @@ import pytest
 from tests.app.protect.fake_server import GOOD, NAMING, answer, fake_server
 from tests.serving import ROOT, environment, run_python
 
+pytestmark = pytest.mark.slow
+
 #: In a separate process, because Django has one configuration in each.
 PROGRAM = """
 import asyncio

@@ -21,6 +21,8 @@ from vestibule.core import setting_types
 from vestibule.db.engine import close
 from vestibule.db.models.user import User
 
+pytestmark = pytest.mark.slow
+
 #: In a process of its own, because Django has one configuration in each.
 PROGRAM = """
 import asyncio

@@ -14,6 +14,8 @@ from tests.e2e.server.waiting import wait_until
 from tests.ports import free_port
 from tests.serving import COOKIE, ROOT, Server, environment
 
+pytestmark = pytest.mark.slow
+
 ADD_USERS = """
 from models.user import User
 for name, role in (("Bob", "member"), ("Ada", "admin")):

@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 from tests.app.protect.adapters import is_name, messages
 from tests.app.protect.conftest import LiveServer
 from vestibule.core.errors import InvalidValue
+from vestibule.protect.backends import SETTINGS
 from vestibule.protect.fastapi import Vestibule
-from vestibule.protect.installation import SETTINGS
 from vestibule.protect.starlette import VestibuleMiddleware
 from vestibule.protect.testing import FakeVestibule, fake_vestibule
 from vestibule.protect.verify_response import Principal

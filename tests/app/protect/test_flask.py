@@ -21,7 +21,7 @@ from tests.clocks import SetClock
 from vestibule.core.client_info import ClientInfo, set_client
 from vestibule.core.errors import InvalidValue
 from vestibule.protect import flask
-from vestibule.protect.installation import SETTINGS
+from vestibule.protect.backends import SETTINGS
 
 URL = "http://127.0.0.1:5000"
 #: Headers of browsers that load a page, and of other requests.

@@ -21,8 +21,8 @@ from tests.app.protect.fake_server import fake_server
 from tests.serving import COOKIE
 from vestibule.identity.header import HEADER
 from vestibule.protect import asgi, fastapi, flask, wsgi
+from vestibule.protect.backends import SETTINGS
 from vestibule.protect.denials import UNAUTHORIZED
-from vestibule.protect.installation import SETTINGS
 from vestibule.protect.request_headers import MAX_HEADER_LENGTH
 from vestibule.protect.verify_response import PRINCIPAL, Principal
 

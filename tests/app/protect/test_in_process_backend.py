@@ -20,8 +20,8 @@ from vestibule.identity.header import HEADER
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
 from vestibule.protect import in_process
 from vestibule.protect.async_backends import AsyncInProcess
+from vestibule.protect.backends import SETTINGS
 from vestibule.protect.in_process import InProcess
-from vestibule.protect.installation import SETTINGS
 from vestibule.protect.verify_response import Principal
 
 

@@ -25,8 +25,7 @@ from tests.app.protect.fake_server import (
 )
 from vestibule.core.errors import InvalidValue, VestibuleUnavailable
 from vestibule.http.verify import PATH
-from vestibule.protect.backends import backend_for
-from vestibule.protect.http_client import HTTPClient
+from vestibule.protect.backends import HTTPClient, backend_for
 from vestibule.protect.verify_response import (
     Principal,
     VerifyResponse,

@@ -21,7 +21,7 @@ from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.core.client_info import ClientInfo, set_client
 from vestibule.identity.header import FACTS_HEADER, HEADER
-from vestibule.protect.installation import SETTINGS
+from vestibule.protect.backends import SETTINGS
 from vestibule.protect.verify_response import parse_facts
 from vestibule.sessions.facts import (
     PasswordProof,

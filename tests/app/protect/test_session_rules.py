@@ -12,17 +12,15 @@ from tests.app.api.service import stored_user
 from tests.clocks import SetClock
 from tests.serving import COOKIE
 from vestibule.core import clock, setting_types, settings
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.errors import ConfigurationError, SchemaMismatch
-from vestibule.db import host_sessions, migrate, session_rules
+from vestibule.db import host_sessions, migrate, session_queries
 from vestibule.db.engine import close, configured_database, database
 from vestibule.db.host_sessions import Code
 from vestibule.db.models.user import User
 from vestibule.mechanisms.session_db_auth import SessionDBAuth
-from vestibule.protect.backends import backend_for
-from vestibule.protect.in_process import InProcess
-from vestibule.protect.installation import Installation
-from vestibule.protect.session_rules import RELOAD_SECONDS
+from vestibule.protect.backends import Installation, backend_for
+from vestibule.protect.in_process import RELOAD_SECONDS, InProcess
 
 #: What the service has, and the application's environment does not.
 SERVICE = {
@@ -56,7 +54,7 @@ def start_service(**rules: str) -> None:
         patch.setattr(setting_types, "_given", {})
         for name, value in (SERVICE | rules).items():
             patch.setenv(name, value)
-        session_rules.store(session_rules.current())
+        session_queries.store_rules(session_queries.current_rules())
 
 
 def cookie_of(user: User) -> str:
@@ -246,12 +244,12 @@ def test_environment_that_a_program_replaced_is_read(
 def test_stored_rules_are_written_once() -> None:
     """A service that starts again with the same rules writes nothing."""
     start_service()
-    stored = session_rules.load()
+    stored = session_queries.stored_rules()
     assert stored["SESSION_IDLE_TIMEOUT"] == "60"
     start_service()
-    assert session_rules.load() == stored
+    assert session_queries.stored_rules() == stored
     start_service(SESSION_IDLE_TIMEOUT="61")
-    assert session_rules.load()["SESSION_IDLE_TIMEOUT"] == "61"
+    assert session_queries.stored_rules()["SESSION_IDLE_TIMEOUT"] == "61"
 
 
 def test_session_of_an_application_counts_while_its_host_is_listed(

@@ -12,7 +12,7 @@ from flask import Flask
 from starlette.testclient import TestClient
 
 from vestibule.protect import fastapi, flask, testing
-from vestibule.protect.installation import SETTINGS
+from vestibule.protect.backends import SETTINGS
 from vestibule.protect.testing import FakeVestibule, fake_vestibule
 from vestibule.protect.verify_response import Principal
 

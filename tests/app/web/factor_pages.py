@@ -13,7 +13,7 @@ from tests.clocks import SetClock
 from vestibule.accounts import totp
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.core import clock
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db.models.user import User
 
 SIGN_IN = "/sign-in"

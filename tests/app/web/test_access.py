@@ -5,9 +5,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
-from tests.app.api.service import PASSWORD, Service, stored_user
+from tests.app.api.service import (
+    PASSWORD,
+    Service,
+    session_id_of,
+    stored_user,
+)
 from tests.app.web.browser import Browser
 from tests.serving import COOKIE, ROOT
 from vestibule.sessions.session import EndReason
@@ -37,6 +40,15 @@ def guarded() -> list[tuple[str, str]]:
     ]
 
 
+def ended_session(service: Service) -> str:
+    """Return the id of a session that its user has ended."""
+    user, browser = stored_user(), Browser(service)
+    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    session_id = session_id_of(browser.client)
+    service.mechanism.store.end_all(EndReason.REVOKED, user.id)
+    return session_id
+
+
 def test_docs_list_each_page_with_its_access(service: Service) -> None:
     """No page is listed that does not exist."""
     there = {
@@ -53,35 +65,28 @@ def test_docs_list_each_page_with_its_access(service: Service) -> None:
     assert documented() == there
 
 
-@pytest.mark.parametrize(("method", "path"), guarded())
 def test_anonymous_page_request_redirects_to_sign_in(
-    service: Service, method: str, path: str
+    service: Service,
 ) -> None:
     """Without a cookie, with a made-up one, and after the session ended.
 
     A page is led back to, and what was posted is not done.
     """
-    user = stored_user()
-    with_ended_session, anonymous, with_forged_cookie = (
-        Browser(service) for _ in range(3)
-    )
-    with_ended_session.post(
-        "/sign-in", {"email": user.email, "password": PASSWORD}
-    )
-    service.mechanism.store.end_all(EndReason.REVOKED, user.id)
-    with_forged_cookie.client.set_cookie(COOKIE, "made up")
-    for browser in (with_ended_session, anonymous, with_forged_cookie):
-        answer = browser.client.open(
-            path + "?a=b&c=%2F", method=method, headers=browser.headers
-        )
-        assert answer.status_code == 303
-        back = path.replace("/", "%2F") + "%3Fa%3Db%26c%3D%252F"
-        location = answer.headers["Location"]
-        assert location.startswith(f"/sign-in?return_to={back}")
-        page_text = browser.follow(answer).text
-        assert ("You ended this session" in page_text) is (
-            browser is with_ended_session
-        )
+    ended = ended_session(service)
+    for method, path in guarded():
+        for cookie in (None, "made up", ended):
+            browser = Browser(service)
+            if cookie is not None:
+                browser.client.set_cookie(COOKIE, cookie)
+            answer = browser.client.open(
+                path + "?a=b&c=%2F", method=method, headers=browser.headers
+            )
+            assert answer.status_code == 303, path
+            back = path.replace("/", "%2F") + "%3Fa%3Db%26c%3D%252F"
+            location = answer.headers["Location"]
+            assert location.startswith(f"/sign-in?return_to={back}")
+            says_so = "You ended this session" in browser.follow(answer).text
+            assert says_so is (cookie == ended), path
 
 
 def test_refused_session_is_logged_with_reason(
@@ -113,40 +118,39 @@ def test_sign_in_returns_to_requested_page(service: Service) -> None:
     assert answer.headers["Location"] == "/account/sessions?before=x%26y"
 
 
-@pytest.mark.parametrize("path", [path for _, path in guarded()])
-def test_program_gets_status_of_api(service: Service, path: str) -> None:
+def test_program_gets_status_of_api(service: Service) -> None:
     """It gets 401 without a credential, and 403 with a wrong one."""
-    client = service.client()
-    method = next(one for one, where in guarded() if where == path)
-    assert client.open(path, method=method).status_code == 401
-    client.set_cookie(COOKIE, "made up")
-    answer = client.open(path, method=method)
-    assert answer.status_code == 403
-    assert answer.get_json() == {"error": "Forbidden"}
+    for method, path in guarded():
+        client = service.client()
+        assert client.open(path, method=method).status_code == 401, path
+        client.set_cookie(COOKIE, "made up")
+        answer = client.open(path, method=method)
+        assert answer.status_code == 403, path
+        assert answer.get_json() == {"error": "Forbidden"}, path
 
 
-@pytest.mark.parametrize(("method", "path"), guarded())
-def test_program_with_revoked_session_gets_reason(
-    service: Service, method: str, path: str
-) -> None:
+def test_program_with_revoked_session_gets_reason(service: Service) -> None:
     """The response is a 403 with the header that the API sends."""
-    user, browser = stored_user(), Browser(service)
-    browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
-    service.mechanism.store.end_all(EndReason.REVOKED, user.id)
-    answer = browser.client.open(path, method=method)
-    assert answer.status_code == 403
-    assert answer.headers["Session-Ended"] == "reason=revoked"
+    ended = ended_session(service)
+    for method, path in guarded():
+        client = service.client_with_session(ended)
+        answer = client.open(path, method=method)
+        assert answer.status_code == 403, path
+        assert answer.headers["Session-Ended"] == "reason=revoked", path
 
 
-@pytest.mark.parametrize(("method", "path"), guarded())
-def test_disabled_user_is_redirected_to_sign_in(
-    service: Service, method: str, path: str
-) -> None:
+def test_disabled_user_is_redirected_to_sign_in(service: Service) -> None:
     """The sign-in page shows the reason."""
     user, browser = stored_user(), Browser(service)
     browser.post("/sign-in", {"email": user.email, "password": PASSWORD})
+    session_id = session_id_of(browser.client)
     user.disabled_at = user.created_at
     user.save()
-    answer = browser.client.open(path, method=method, headers=browser.headers)
-    assert answer.status_code == 303
-    assert "Your account is disabled" in browser.follow(answer).text
+    for method, path in guarded():
+        browser.client.set_cookie(COOKIE, session_id)
+        answer = browser.client.open(
+            path, method=method, headers=browser.headers
+        )
+        assert answer.status_code == 303, path
+        text = browser.follow(answer).text
+        assert "Your account is disabled" in text, path

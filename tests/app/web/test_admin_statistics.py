@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The statistics page: a chart, its sentence and its table."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,7 +15,7 @@ from vestibule.core import clock
 from vestibule.db import events, hourly_counts
 from vestibule.db.events import Event
 from vestibule.db.hourly_counts import Bucket, hour_of
-from vestibule.web.admin.statistics import HEIGHT, bar_chart
+from vestibule.web.admin.statistics import bar_chart
 
 
 @pytest.fixture
@@ -30,8 +31,22 @@ def shown(browser: Browser, path: str, status: int = 200) -> str:
     return " ".join(Page(answer).text.split())
 
 
+def attributes(page: Page, wanted: str) -> list[dict[str, str | None]]:
+    """Return the attributes of each element with this tag."""
+    return [given for tag, given in page.elements if tag == wanted]
+
+
+def count_bars(page: Page, kind: str) -> int:
+    """Return how many bars or marks the paths of a class have."""
+    return sum(
+        str(given["d"]).count("M")
+        for given in attributes(page, "path")
+        if given.get("class") == kind
+    )
+
+
 def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
-    """A period without data shows none."""
+    """A slot without data has a mark, and a value leads to its events."""
     browser = signed_in(service, stored_user("admin"))
     assert audit_writer().flush()
     now = clock.now()
@@ -40,54 +55,151 @@ def test_statistics_have_chart_sentence_and_table(service: Service) -> None:
     )
     hourly_counts.set_gauge({Bucket(hour_of(now), SESSIONS): 3})
     for period, slots in (("day", 24), ("week", 28), ("month", 30)):
-        answer = browser.get(f"/admin/figures?period={period}")
-        page = Page(answer)
-        tags = [tag for tag, _ in page.elements]
-        assert tags.count("svg") == 7
-        assert tags.count("td") == 7 * slots
-        bars = [
-            given
-            for tag, given in page.elements
-            if tag == "rect" and given.get("class") == "bar"
-        ]
-        # Slots in which nothing was counted have a mark instead of a bar.
-        assert sum(float(bar["height"] or 0) > 0 for bar in bars) == 4
-        assert len(bars) < 7 * slots
-        text = " ".join(page.text.split())
+        address = f"/admin/figures?period={period}"
+        charts = Page(browser.get(address))
+        assert [tag for tag, _ in charts.elements].count("svg") == 7
+        # The events are of the last slot, or of an earlier one of the day.
+        assert (
+            count_bars(charts, "bar") + count_bars(charts, "bar unfinished")
+            == 4
+        )
+        for given in attributes(charts, "svg"):
+            assert str(given["data-values"]).count("|") == slots
+        marks = count_bars(charts, "missing")
+        text = " ".join(charts.text.split())
         assert "Total 7 \u00b7 peak 7 on " in text
+        table = Page(browser.get(f"{address}&view=table"))
+        tags = [tag for tag, _ in table.elements]
+        assert tags.count("td") == 7 * slots and "svg" not in tags
+        assert table.text.count("no data") == marks > 0
+        assert "(not finished)" in table.text
         links = [
             str(given["href"])
-            for tag, given in page.elements
-            if tag == "a" and str(given.get("class")).startswith("slot")
+            for given in attributes(table, "a")
+            if str(given["href"]).startswith("events")
         ]
         assert any("kind=throttled" in link for link in links)
         for link in links:
-            assert " event" in shown(browser, link)
-        assert "(not finished)" in text and "no data" in text
+            assert " event" in shown(browser, f"/admin/{link}")
     assert shown(browser, "/admin/figures?period=year", 400)
+
+
+def test_view_and_period_are_kept_by_links(service: Service) -> None:
+    """An unknown view shows the charts."""
+    browser = signed_in(service, stored_user("admin"))
+    for query, view in (
+        ("?period=week&view=table", "&view=table"),
+        ("?period=week&view=other", ""),
+    ):
+        page = Page(browser.get(f"/admin/figures{query}"))
+        assert page.fields()["back"]["value"] == (
+            f"/admin/figures?period=week{view}"
+        )
+        links = [str(given["href"]) for given in attributes(page, "a")]
+        assert f"?period=month{view}" in links
+        other = "" if view else "&view=table"
+        assert f"?period=week{other}" in links
+
+
+@pytest.mark.parametrize(
+    ("name", "instant", "hours"),
+    [
+        # Clocks go back: 02:00 to 03:00 comes twice.
+        ("Europe/Paris", "2026-10-25T08:30", ["2026-10-25T02:00"] * 2),
+        # Clocks go forward: there is no 02:00.
+        (
+            "Europe/Paris",
+            "2026-03-29T08:30",
+            ["2026-03-29T01:00", "2026-03-29T03:00"],
+        ),
+        # A negative offset that is no full hour.
+        (
+            "America/St_Johns",
+            "2026-07-01T08:30",
+            ["2026-06-30T21:30", "2026-06-30T22:30"],
+        ),
+    ],
+)
+def test_each_slot_leads_to_its_events_in_every_zone(
+    service: Service,
+    set_clock: SetClock,
+    name: str,
+    instant: str,
+    hours: list[str],
+) -> None:
+    """Also at the hours that a change of the clocks repeats or leaves out.
+
+    The events are half an hour after 00:00 and 01:00 UTC.
+    """
+    now = datetime.fromisoformat(instant).replace(tzinfo=UTC)
+    set_clock.moment = now
+    browser = signed_in(service, stored_user("admin"))
+    browser.client.set_cookie("vestibule_zone", name)
+    assert audit_writer().flush()
+    midnight = now.replace(hour=0, minute=30)
+    events.insert_events(
+        [
+            Event(midnight, "throttled", times=7),
+            Event(midnight + timedelta(hours=1), "throttled", times=5),
+        ]
+    )
+    page = Page(browser.get("/admin/figures?view=table"))
+    found = [
+        str(given["href"])
+        for given in attributes(page, "a")
+        if "kind=throttled" in str(given["href"])
+    ]
+    assert [link.split("since=")[1][:16] for link in found] == hours
+    for link, times in zip(found, ("7 times", "5 times"), strict=True):
+        text = shown(browser, f"/admin/{link}")
+        assert "1 event" in text and times in text
+    charts = Page(browser.get("/admin/figures"))
+    (given,) = (given for _, given in charts.elements if "data-since" in given)
+    starts = str(given["data-since"]).split("|")
+    assert len(starts) == 25
+    for link in found:
+        since, until = link.split("since=")[1].split("&until=")
+        assert starts[starts.index(since) + 1] == until
+
+
+def test_days_have_names_in_utc_and_times_in_other_zones(
+    service: Service, set_clock: SetClock
+) -> None:
+    """A day of UTC has other times where the clocks change on it."""
+    set_clock.moment = datetime(2026, 10, 27, 12, tzinfo=UTC)
+    browser = signed_in(service, stored_user("admin"))
+    address = "/admin/figures?period=month&view=table"
+    text = shown(browser, address)
+    assert " 24 Oct " in text and "24 Oct, 00:00" not in text
+    browser.client.set_cookie("vestibule_zone", "Europe/Paris")
+    text = shown(browser, address)
+    assert "24 Oct, 02:00 \u2013 25 Oct, 02:00" in text
+    assert "25 Oct, 02:00 \u2013 26 Oct, 01:00" in text
 
 
 @pytest.mark.parametrize(
     ("values", "ticks", "heights"),
     [
         ([], [0, 1], []),
-        ([None, 0, 0.0], [0, 1], [0, 0, 0]),
-        ([1, None, 3], [0, 1, 2, 3], [40, 0, 120]),
+        ([None, 0, 0.0], [0, 1], [None, 0, 0]),
+        ([1, None, 3], [0, 1, 2, 3], [40, None, 120]),
         ([1, 100_000], range(0, 100_001, 20_000), [2, 120]),
         ([121], [0, 50, 100, 150], [96.8]),
         ([0.5], [0, 0.1, 0.2, 0.3, 0.4, 0.5], [120]),
     ],
 )
 def test_chart_bars_have_heights_of_values(
-    values: list[float | None], ticks: list[float], heights: list[float]
+    values: list[float | None], ticks: list[float], heights: list[float | None]
 ) -> None:
     """Small values stay visible, no bar leaves the chart, and the scale
-    ends near the highest value.
+    ends near the highest value. A slot without data has no bar but a mark.
     """
     plot = bar_chart(values)
     assert plot.ticks == list(ticks)
-    assert [bar.height for bar in plot.bars] == heights
-    assert [bar.is_missing for bar in plot.bars] == [
-        value is None for value in values
+    assert plot.heights == heights
+    bars = [
+        float(each)
+        for each in re.findall("v-(.*?)h", plot.finished + plot.unfinished)
     ]
-    assert all(bar.y + bar.height == HEIGHT for bar in plot.bars)
+    assert bars == [height for height in heights if height]
+    assert plot.missing.count("M") == values.count(None)

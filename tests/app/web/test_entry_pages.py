@@ -10,8 +10,8 @@ import pytest
 from tests.app.api.conftest import Build
 from tests.app.api.service import Service, stored_user
 from tests.app.web.browser import Browser, Page, signed_in
-from vestibule.accounts.first_admin import create_setup_code
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
+from vestibule.accounts.users import create_setup_code
 
 APP = "https://app.example.test"
 #: Where users come from: a path of this host, and another host.

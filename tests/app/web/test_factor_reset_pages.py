@@ -18,8 +18,8 @@ from tests.app.web.factor_pages import (
     with_key,
 )
 from tests.clocks import SetClock
-from vestibule.accounts.factor_reset import issue_factor_reset
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import issue_factor_reset
 from vestibule.db import factors
 from vestibule.db.models.user import User
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.app.api.service import NEW, Service, stored_user
 from tests.app.web.browser import Browser, Page
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.db.models.user import User
 from vestibule.web.messages import COOKIE, Message
 

@@ -12,9 +12,9 @@ from tests.app.web.browser import Browser, Page, signed_in
 from tests.clocks import SetClock
 from tests.stored_sessions import sessions_in
 from tests.threads import at_once
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.accounts.users import disable, invite
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db.models.user import User
 
 OPEN, ADD = "/admin/invitations", "/admin/users/add"

@@ -21,7 +21,7 @@ from tests.mail_server import Inbox, running
 from tests.mailbox import ORIGIN, SENDER, code_of, link_of, plain, token_of
 from vestibule.audit.writer import audit_writer
 from vestibule.core import settings
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db.engine import database
 from vestibule.mail.outbox import MailSender, send_due
 

@@ -11,11 +11,11 @@ from tests.repo.repository import product_files
 from vestibule.core import errors
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
 from vestibule.sessions.session import EndReason
-from vestibule.web.end_reasons import end_reason_message
 from vestibule.web.messages import (
     ERROR_MESSAGES,
     error_message,
 )
+from vestibule.web.sessions import end_reason_message
 
 ERRORS = {
     name: found

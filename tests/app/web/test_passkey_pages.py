@@ -15,7 +15,7 @@ from tests.app.web.browser import Browser
 from tests.clocks import SetClock
 from tests.serving import environment, run_python
 from tests.soft_authenticator import EDDSA, UP, SoftAuthenticator
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db.models.user import User
 
 SIGN_IN = "/sign-in"
@@ -239,6 +239,7 @@ def test_password_is_removed_and_the_last_passkey_stays(
     assert "This is your last passkey" in answer.text
 
 
+@pytest.mark.slow
 def test_library_is_loaded_with_the_first_answer(tmp_path: Path) -> None:
     """A worker whose users have no passkeys does without it.
 

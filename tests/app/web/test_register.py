@@ -10,7 +10,7 @@ from tests.app.api.conftest import Build
 from tests.app.api.service import NEW, PASSWORD, Service, stored_user
 from tests.app.web.browser import Browser, Page
 from tests.clocks import SetClock
-from vestibule.accounts.password_reset import RESET_CODE_LIFETIME, issue_code
+from vestibule.accounts.recovery import RESET_CODE_LIFETIME, issue_code
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 

@@ -17,7 +17,7 @@ from tests.app.web.factor_pages import (
     with_key,
 )
 from tests.clocks import SetClock
-from vestibule.accounts.password_reset import issue_code
+from vestibule.accounts.recovery import issue_code
 from vestibule.accounts.users import set_role
 from vestibule.db import factors
 

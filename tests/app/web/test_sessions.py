@@ -335,6 +335,7 @@ def test_expired_session_is_not_listed(
     assert handles(page) == [old[0].id, old[-1].id]
 
 
+@pytest.mark.slow
 def test_page_of_ten_thousand_sessions_costs_like_three(serve: Serve) -> None:
     """It takes at most twice the time."""
     server = serve(

@@ -14,7 +14,7 @@ from tests.clocks import SetClock
 from tests.serving import (
     ME,
 )
-from vestibule.accounts.first_admin import create_setup_code
+from vestibule.accounts.users import create_setup_code
 from vestibule.db.models.user import Role, User
 
 EMAIL = "ada@example.com"

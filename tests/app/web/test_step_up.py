@@ -8,12 +8,7 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.factor_owner import Owner
-from tests.app.api.service import (
-    PASSWORD,
-    Service,
-    session_id_of,
-    stored_user,
-)
+from tests.app.api.service import PASSWORD, Service, session_id_of, stored_user
 from tests.app.web.browser import Browser, Page, signed_in
 from tests.app.web.test_passkey_pages import (
     CONNECT,
@@ -25,7 +20,7 @@ from tests.clocks import SetClock
 from tests.soft_authenticator import UP, SoftAuthenticator
 from tests.threads import at_once
 from vestibule.accounts.users import disable
-from vestibule.core.encryption import new_key
+from vestibule.core.crypto import new_key
 from vestibule.db.models.user import User
 from vestibule.sessions.facts import SessionFacts, facts_of_session, level_of
 

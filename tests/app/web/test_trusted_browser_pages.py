@@ -12,7 +12,7 @@ from tests.app.web.factor_pages import (
     waiting,
     with_key,
 )
-from vestibule.http.trusted_browser import browsers_trusted_by
+from vestibule.http.second_step import browsers_trusted_by
 
 __all__ = ["owner", "with_key"]
 LIST = "/account/sessions"

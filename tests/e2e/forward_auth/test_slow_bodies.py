@@ -89,7 +89,7 @@ def test_slow_bodies_do_not_hold_up_others(
         assert is_healthy_at_once(server)
         if deployment.proxy.program == "caddy":
             # Caddy sends on what it has, so Vestibule refuses the rest.
-            assert wait_until(5, lambda: has_refused_bodies(server))
+            assert wait_until(20, lambda: has_refused_bodies(server))
         # Late bodies are cut off, and leave room for others.
         assert wait_until(20, lambda: can_sign_in(deployment))
     assert has_refused_bodies(server) is (deployment.proxy.program == "caddy")

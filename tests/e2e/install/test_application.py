@@ -32,7 +32,7 @@ import asyncio, json, sys
 import api, models
 
 framework, how, url, name, *values = sys.argv[1:]
-from vestibule.protect.installation import SETTINGS
+from vestibule.protect.backends import SETTINGS
 
 audience = url.partition("//")[2] if how == "signed" else None
 url = SETTINGS if how == "in process" else url

@@ -44,10 +44,7 @@ ADAPTERS = {
 MAX_CLIENT_PACKAGES = 6
 MAX_CLIENT_BYTES = 20_000_000
 #: The modules that are imported only to decide in process.
-IN_PROCESS = {
-    "vestibule.protect.in_process",
-    "vestibule.protect.session_rules",
-}
+IN_PROCESS = {"vestibule.protect.in_process"}
 #: Imports the modules in its arguments; prints the path of the last one.
 IMPORT = """
 import sys

@@ -50,7 +50,7 @@ def test_draining_server_serves_but_is_not_ready(
         begun = time.monotonic()
         for pid in [*(server.workers() if to_all else ()), server.process.pid]:
             os.kill(pid, signal.SIGTERM)
-        assert wait_until(2, lambda: not is_ready(server))
+        assert wait_until(20, lambda: not is_ready(server))
         # Each worker learns of it by itself, within a tenth of a second.
         assert wait_until(
             1, lambda: not any(is_ready(server) for _ in range(20))
@@ -82,13 +82,13 @@ def test_second_signal_ends_server_at_once(serve: Serve, moment: str) -> None:
         assert is_serving(server)
         server.process.send_signal(signal.SIGTERM)
         if moment == "drain":
-            assert wait_until(2, lambda: not is_ready(server))
+            assert wait_until(20, lambda: not is_ready(server))
         else:
             assert wait_until(10, lambda: not is_serving(server))
         time.sleep(0.1)
         assert server.process.poll() is None
         server.process.send_signal(signal.SIGTERM)
-        server.process.wait(5)
+        server.process.wait(20)
     assert not any(is_alive(pid) for pid in workers)
     server.stop()
 

@@ -59,7 +59,7 @@ def test_health_does_not_wait_for_frozen_database(
     try:
         for thread in waiting:
             thread.start()
-        assert wait_until(5, lambda: is_healthy_at_once(server))
+        assert wait_until(20, lambda: is_healthy_at_once(server))
         assert any(thread.is_alive() for thread in waiting)
         # DATABASE_TIMEOUT ends the waits, not the database.
         waiting[0].join(30)

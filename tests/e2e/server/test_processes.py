@@ -130,7 +130,7 @@ def test_dead_worker_does_not_block_shutdown(
     monkeypatch.setattr(Server, "program", ("-c", SHORT_SHUTDOWN))
     server = serve(**SETTINGS)
     for _ in range(1 if moment == "as it dies" else 2):
-        assert wait_until(5, lambda: bool(server.workers()))
+        assert wait_until(20, lambda: bool(server.workers()))
         [one] = server.workers()
         os.kill(one, signal.SIGKILL)
         if moment != "as it dies":
@@ -161,7 +161,7 @@ def test_new_worker_receives_shutdown_signal(
     server = serve(**SETTINGS)
     [one] = server.workers()
     os.kill(one, signal.SIGKILL)
-    assert wait_until(5, lambda: one not in server.workers() != [])
+    assert wait_until(20, lambda: one not in server.workers() != [])
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(15) == 0
     assert server.stop() == 0
@@ -208,8 +208,8 @@ def test_two_workers_share_sessions_and_one_may_die(serve: Serve) -> None:
         me = server.request("GET", ME, cookie=session)
         assert me.status_code == 200
     os.kill(first, signal.SIGKILL)
-    assert wait_until(5, lambda: not is_alive(first) and is_serving(server))
-    assert wait_until(5, lambda: len(server.workers()) == 2)
+    assert wait_until(20, lambda: not is_alive(first) and is_serving(server))
+    assert wait_until(20, lambda: len(server.workers()) == 2)
     assert second in server.workers()
     assert server.request("GET", ME, cookie=session).status_code == 200
     logout = server.request(
@@ -228,7 +228,9 @@ def test_workers_end_with_their_parent(serve: Serve) -> None:
     assert len(workers) == 2
     server.process.kill()
     try:
-        assert wait_until(2, lambda: not any(is_alive(pid) for pid in workers))
+        assert wait_until(
+            20, lambda: not any(is_alive(pid) for pid in workers)
+        )
     finally:
         for pid in filter(is_alive, workers):
             os.kill(pid, signal.SIGKILL)

@@ -6,9 +6,9 @@ import pytest
 from tests.conftest import Serve
 from tests.serving import DB_SESSIONS, Server
 from tests.startup_output import printed_setup_code
-from vestibule.accounts.first_admin import create_first_admin
 from vestibule.accounts.permissions import LOCAL
-from vestibule.core.digest import digest_of_code
+from vestibule.accounts.users import create_first_admin
+from vestibule.core.crypto import digest_of_code
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.tables import SETUP_CODES

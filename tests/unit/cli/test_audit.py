@@ -154,6 +154,7 @@ def test_action_succeeds_if_its_event_cannot_be_stored(
     assert found.disabled_at is not None
 
 
+@pytest.mark.slow
 def test_process_stores_its_event_before_it_exits(
     bob: User, tmp_path: Path
 ) -> None:

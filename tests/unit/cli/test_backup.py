@@ -41,6 +41,7 @@ def wrap_pg_dump(tools: Path, before: str) -> None:
     program.chmod(0o755)
 
 
+@pytest.mark.slow
 def test_backup_during_writes_is_consistent(run: Run, tmp_path: Path) -> None:
     """It is one sound file of a moment within the backup."""
     for number in range(50):
@@ -84,6 +85,7 @@ def test_backup_during_writes_is_consistent(run: Run, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".copy*"))
 
 
+@pytest.mark.slow
 def test_backup_has_the_state_at_its_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

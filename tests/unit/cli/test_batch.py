@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.unit.cli.conftest import PASSWORD, Run
-from vestibule.accounts import batch
-from vestibule.accounts.batch import ROWS_AHEAD, WithoutPassword, add_users
-from vestibule.accounts.password_reset import set_forgotten_password
+from vestibule.accounts import imports
+from vestibule.accounts.imports import ROWS_AHEAD, WithoutPassword, add_users
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import set_forgotten_password
 from vestibule.cli.arguments import current_actor
 from vestibule.core import passwords
 from vestibule.db.models.user import User
@@ -213,7 +213,7 @@ def test_passwords_are_hashed_on_all_cores_in_order(
             yield {"email": f"a{given}@example.com", "password": PASSWORD}
 
     passwords._hash_threads.cache_clear()
-    for module in (batch, passwords):
+    for module in (imports, passwords):
         monkeypatch.setattr(module, "usable_cores", lambda: cores)
     monkeypatch.setattr(passwords, "_timed", meet)
     try:

@@ -24,6 +24,8 @@ from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.sessions.lifetime import Limits, expiry_reason, seconds
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = [
     ipaddress.ip_network(each)
     for each in (

@@ -8,7 +8,7 @@ import pytest
 
 from tests.clocks import SetClock
 from tests.unit.cli.conftest import Run
-from vestibule.db import signing_keys
+from vestibule.db import stored_secrets
 from vestibule.identity import keys
 
 
@@ -34,7 +34,7 @@ def test_listing_keys_creates_none(any_database: str, run: Run) -> None:
     assert listed(run) == []
     done = run("identity", "list")
     assert done.stdout == "id\tsince (UTC)\tsigns\tpublished\n"
-    assert signing_keys.all_keys() == []
+    assert stored_secrets.stored_signing_keys() == []
 
 
 def test_rotation_publishes_signs_and_removes(
@@ -72,7 +72,7 @@ def test_table_shows_no_private_key(run: Run, set_clock: SetClock) -> None:
     assert done.stdout.splitlines()[1:] == [
         f"{made}\t2026-03-29T00:30:15\tyes\tyes"
     ]
-    stored = signing_keys.all_keys()[0]
+    stored = stored_secrets.stored_signing_keys()[0]
     secret = stored.private_key.splitlines()[1]
     assert len(secret) > 40
     shown = done.output + run("identity", "list", "--json").output

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vestibule.accounts.json_import import JSONPairs, read_rows, user_from_row
+from vestibule.accounts.imports import JSONPairs, read_rows, user_from_row
 from vestibule.core.errors import InvalidValue
 from vestibule.db.models.user import User
 

@@ -15,14 +15,14 @@ from tests.unit.cli.conftest import Run
 from vestibule.accounts import totp
 from vestibule.accounts.second_factors import begin_app, confirm_app
 from vestibule.cli.arguments import current_actor
-from vestibule.core import clock, encryption
-from vestibule.core.encryption import key_ring, new_key
+from vestibule.core import clock, crypto
+from vestibule.core.crypto import key_ring, new_key
 from vestibule.core.errors import ConfigurationError
-from vestibule.db import encrypted_columns, factors
-from vestibule.db.encrypted_columns import factor_secret_place
+from vestibule.db import factors, stored_secrets
 from vestibule.db.engine import database
 from vestibule.db.factors import Factor, add_pending
 from vestibule.db.models.user import User
+from vestibule.db.stored_secrets import factor_secret_place
 
 
 def store(number: int) -> None:
@@ -96,7 +96,7 @@ def test_rotation_encrypts_everything_again(
 ) -> None:
     """In batches; the old key can go then."""
     old, new = new_key(), new_key()
-    monkeypatch.setattr(encrypted_columns, "MAX_BATCH_ROWS", 3)
+    monkeypatch.setattr(stored_secrets, "MAX_BATCH_ROWS", 3)
     monkeypatch.setenv("SECRETS_KEY", old)
     run("db", "upgrade")
     store(7)
@@ -118,7 +118,7 @@ def test_interrupted_rotation_continues(
 ) -> None:
     """What is done stays done, and all values can be read meanwhile."""
     old, new = new_key(), new_key()
-    monkeypatch.setattr(encrypted_columns, "MAX_BATCH_ROWS", 3)
+    monkeypatch.setattr(stored_secrets, "MAX_BATCH_ROWS", 3)
     monkeypatch.setenv("SECRETS_KEY", old)
     run("db", "upgrade")
     store(7)
@@ -126,7 +126,7 @@ def test_interrupted_rotation_continues(
     monkeypatch.setenv("SECRETS_KEY", f"{new} {old}")
     ring, calls = key_ring(), []
 
-    def interrupt(stored: str, place: encryption.Place) -> str:
+    def interrupt(stored: str, place: crypto.Place) -> str:
         """Encrypt four values; then Ctrl-C is pressed."""
         calls.append(place)
         if len(calls) == 5:
@@ -134,7 +134,7 @@ def test_interrupted_rotation_continues(
         return ring.encrypt(ring.decrypt(stored, place), place)
 
     with pytest.raises(KeyboardInterrupt):
-        list(encrypted_columns.rotate(ring.current_prefix, interrupt))
+        list(stored_secrets.rotate(ring.current_prefix, interrupt))
     assert listed(run) == [(3, True, True), (4, False, True)]
     assert clear_texts() == before
     assert run("secrets", "rotate").stdout == "encrypted again: 4\n"
@@ -148,7 +148,7 @@ def test_value_of_a_missing_key_is_named_and_kept(
 ) -> None:
     """The others are encrypted again, and the exit code is 1."""
     lost, old, new = new_key(), new_key(), new_key()
-    monkeypatch.setattr(encrypted_columns, "MAX_BATCH_ROWS", 1)
+    monkeypatch.setattr(stored_secrets, "MAX_BATCH_ROWS", 1)
     monkeypatch.setenv("SECRETS_KEY", old)
     run("db", "upgrade")
     store(3)

@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from tests.unit.cli.conftest import Run
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.db.engine import database
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
@@ -101,6 +101,7 @@ def test_each_session_of_a_list_names_its_user(run: Run) -> None:
     assert [row[1] for row in listed] == ["bob@example.com"] * 2
 
 
+@pytest.mark.slow
 def test_long_list_is_read_by_pages(run: Run) -> None:
     """They are read by pages, in order, and none is left out."""
     with database().transaction() as connection:

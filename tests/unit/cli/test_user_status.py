@@ -4,8 +4,8 @@
 import pytest
 
 from tests.unit.cli.conftest import PASSWORD, Run
-from vestibule.accounts.password_reset import set_forgotten_password
 from vestibule.accounts.permissions import LOCAL
+from vestibule.accounts.recovery import set_forgotten_password
 from vestibule.core.errors import WrongCode
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession

@@ -5,7 +5,7 @@ Event types, periods and limits come from the modules that define them."""
 
 from typing import Any
 
-from vestibule.accounts.password_reset import MAX_INVITATION_HOURS
+from vestibule.accounts.recovery import MAX_INVITATION_HOURS
 from vestibule.admin.statistics import PERIODS
 from vestibule.api.openapi.schemas import (
     moment,

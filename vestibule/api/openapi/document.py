@@ -16,7 +16,6 @@ from vestibule.api.openapi import (
     accounts,
     admin,
     factors,
-    invitations,
     passkeys,
     service,
     users,
@@ -82,7 +81,7 @@ def operations() -> Iterator[Operation]:
     yield from users.USER_OPERATIONS
     yield from admin.ACTION_OPERATIONS
     yield from admin.LIST_OPERATIONS
-    yield from invitations.INVITATION_OPERATIONS
+    yield from users.INVITATION_OPERATIONS
     yield from service.operations()
 
 

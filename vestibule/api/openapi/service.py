@@ -11,7 +11,7 @@ from vestibule.api.openapi.operation import (
     Parameter,
     ResponseSpec,
 )
-from vestibule.core import identity_settings, page_settings, settings
+from vestibule.core import access_settings, page_settings, settings
 from vestibule.db.models.user import Role
 
 TAG = "service"
@@ -28,7 +28,7 @@ def operations() -> Iterator[Operation]:
     yield from _ALWAYS
     if settings.METRICS.read():
         yield _METRICS
-    if identity_settings.IDENTITY_HEADER.read():
+    if access_settings.IDENTITY_HEADER.read():
         yield _KEYS
     yield _PASSKEY_ORIGINS
     if page_settings.API_DOCS.read():

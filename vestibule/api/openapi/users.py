@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
-"""Declarations of the routes for users and for one's own account."""
+"""Declarations of the routes for users, one's own account, and invitations."""
 
 from vestibule.admin.filters import MAX_IDS
 from vestibule.api.openapi.accounts import NO_MAIL
+from vestibule.api.openapi.admin import (
+    PAGE_PARAMETERS,
+    choice,
+    list_operation,
+)
 from vestibule.api.openapi.operation import (
+    REAUTH_REQUIRED,
     Access,
     BodySpec,
     Operation,
     Parameter,
     ResponseSpec,
 )
+from vestibule.db.codes import INVITATION_SORTS
 
 USERS_TAG = "users"
 _USERS = "/api/v1/users"
@@ -17,7 +24,6 @@ _NO_USER = ResponseSpec("There is no such user.")
 _NO_ME = ResponseSpec("No user is authenticated: `AUTH_TYPE` is not set.")
 _USER = ResponseSpec("The user.", "User")
 _MAIL_QUEUED = ResponseSpec("A mail is queued.", "Empty")
-
 USER_OPERATIONS = (
     Operation(
         "GET",
@@ -174,5 +180,48 @@ USER_OPERATIONS = (
         },
         access=Access.POLICY,
         text="Needs a recently confirmed password with `REAUTH_TO_DELETE=on`.",
+    ),
+)
+INVITATION_OPERATIONS = (
+    list_operation(
+        "POST",
+        "/api/v1/admin/users",
+        "inviteUser",
+        "Invite a user, who sets a password with a one-time code",
+        {
+            201: ResponseSpec(
+                "The user, and the code. It is not shown again.", "Invited"
+            )
+        },
+        text=REAUTH_REQUIRED,
+        body=BodySpec("Invitation"),
+    ),
+    list_operation(
+        "GET",
+        "/api/v1/admin/invitations",
+        "listInvitations",
+        "List the open invitations",
+        {200: ResponseSpec("A page of invitations.", "InvitationsPage")},
+        (
+            choice(
+                "sort",
+                "The order: a column, descending after a minus sign. The"
+                " newest invitations come first without it.",
+                "expires",
+                INVITATION_SORTS,
+            ),
+            *PAGE_PARAMETERS,
+        ),
+    ),
+    list_operation(
+        "DELETE",
+        "/api/v1/admin/invitations/<user_id>",
+        "revokeInvitation",
+        "Revoke an open invitation",
+        {
+            200: ResponseSpec("The link and the code are dead.", "Empty"),
+            404: ResponseSpec("The user has no open invitation."),
+        },
+        text=REAUTH_REQUIRED,
     ),
 )

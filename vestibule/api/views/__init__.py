@@ -5,15 +5,10 @@
 from vestibule.api.views.index import app_views
 from vestibule.api.views.index import *  # noqa: F403
 from vestibule.api.views.users import *  # noqa: F403
-from vestibule.api.views.account import *  # noqa: F403
 from vestibule.api.views.admin import *  # noqa: F403
-from vestibule.api.views.admin_users import *  # noqa: F403
 from vestibule.api.views.admin_activity import *  # noqa: F403
-from vestibule.api.views.session_auth import *  # noqa: F403
 from vestibule.api.views.sessions import *  # noqa: F403
-from vestibule.api.views.mail import *  # noqa: F403
 from vestibule.api.views.factors import *  # noqa: F403
-from vestibule.api.views.passkeys import *  # noqa: F403
 from vestibule.api.views.session_auth import *  # noqa: F403
 
 __all__ = ["app_views"]

@@ -1,16 +1,31 @@
 #!/usr/bin/env python3
-"""Second factors: continue a login by one, enroll, list, rename, remove."""
+"""Second factors and passkeys: continue a login, enroll, list, rename, remove.
+
+The options for passkeys are what browsers take as JSON
+(`PublicKeyCredential.parseRequestOptionsFromJSON`), and an answer is the
+`toJSON` of what they return.
+"""
 
 from typing import Any
 
 from flask import Response, abort, request
 
-from vestibule.accounts.factor_reset import (
+from vestibule.accounts.passkeys import (
+    REAUTHENTICATE,
+    SECOND_FACTOR,
+    add_passkey,
+    proof_options,
+    registration_options,
+    remove_password,
+    sign_in_options,
+    site,
+)
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.recovery import (
     check_may_reset,
     factor_reset_link_path,
     issue_factor_reset,
 )
-from vestibule.accounts.permissions import Action
 from vestibule.accounts.second_factors import (
     begin_app,
     confirm_app,
@@ -24,15 +39,17 @@ from vestibule.api.views.sessions import (
     current_mechanism_and_user,
     format_time,
 )
-from vestibule.core import encryption
+from vestibule.core.access_settings import has_secrets_key
 from vestibule.core.errors import InvalidValue
 from vestibule.db import factors
 from vestibule.db.factors import RECOVERY, Factor
 from vestibule.db.models.user import User
+from vestibule.http import second_step
 from vestibule.http.access import authorize
 from vestibule.http.login import (
     MAX_FORM_BYTES,
     continue_login,
+    log_in_with_passkey,
     reset_factors_and_log_in,
     set_session_cookie,
 )
@@ -45,7 +62,7 @@ from vestibule.http.recent_auth import (
 )
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import add_challenge, json_response
-from vestibule.sessions.facts import TotpProof
+from vestibule.sessions.facts import TotpProof, VerifiedPasskeyProof
 
 
 @app_views.post("/auth_session/second-factor")
@@ -135,7 +152,7 @@ def issue_factor_reset_code(user_id: str) -> Response:
 def add_factor() -> Response:
     """Begin to enroll an app; its seed is in this response alone."""
     _, user = current_mechanism_and_user()
-    if not encryption.has_keys():
+    if not has_secrets_key():
         abort(404)
     require_factor_proof()
     try:
@@ -240,3 +257,98 @@ def passkey_answer() -> dict[str, Any] | None:
 def _body() -> dict[str, Any]:
     """Return the JSON object of the body, or an empty one."""
     return current_request().json_object() or {}
+
+
+@app_views.post("/auth_session/passkey/options")
+def passkey_options() -> Response:
+    """Return a challenge to sign in with any passkey."""
+    _require_passkeys()
+    return json_response(sign_in_options(current_actor()))
+
+
+@app_views.post("/auth_session/passkey")
+def log_in_by_passkey() -> Response:
+    """Begin a session of the user whose passkey answered."""
+    _require_passkeys()
+    request.max_content_length = MAX_FORM_BYTES
+    answer = passkey_answer()
+    if answer is None:
+        return json_response({"error": "passkey missing"}, 400)
+    auth = current_request().mechanism
+    result = log_in_with_passkey(auth, request, answer)
+    response = json_response(result.user.to_json())
+    result.set_cookie(response, request)
+    return response
+
+
+@app_views.post("/auth_session/second-factor/options")
+def second_factor_options() -> Response:
+    """Return a challenge to continue the login of this browser."""
+    _require_passkeys()
+    user = second_step.find_pending_login(current_request().sessions, request)[
+        2
+    ]
+    options = proof_options(user, SECOND_FACTOR, current_actor())
+    return json_response(options)
+
+
+@app_views.post("/auth_session/factors/proof/options")
+def prove_factor_options() -> Response:
+    """Return a challenge to confirm a passkey that the user has."""
+    _, user = current_mechanism_and_user()
+    _require_passkeys()
+    options = proof_options(user, REAUTHENTICATE, current_actor())
+    return json_response(options)
+
+
+@app_views.post("/auth_session/factors/passkey/options")
+def new_passkey_options() -> Response:
+    """Return what a browser needs to make a passkey."""
+    _, user = current_mechanism_and_user()
+    _require_passkeys()
+    require_factor_proof()
+    try:
+        return json_response(registration_options(user, current_actor()))
+    except InvalidValue as error:
+        return json_response({"error": str(error)}, 400)
+
+
+@app_views.post("/auth_session/factors/passkey")
+def add_own_passkey() -> Response:
+    """Store a passkey that an authenticator made; it counts at once.
+
+    The session gets a new id, and level 2. The first factor brings
+    recovery codes, which are in this response alone.
+    """
+    auth, user = current_mechanism_and_user()
+    _require_passkeys()
+    request.max_content_length = MAX_FORM_BYTES
+    require_factor_proof()
+    answer, body = passkey_answer(), current_request().json_object() or {}
+    if answer is None:
+        return json_response({"error": "passkey missing"}, 400)
+    try:
+        factor, codes = add_passkey(user, body.get("name"), answer)
+    except InvalidValue as error:
+        return json_response({"error": str(error)}, 400)
+    shown: dict[str, Any] = factor_json(factor) | {"recovery_codes": codes}
+    renewed = renew_session(VerifiedPasskeyProof(auth.now()))
+    return set_session_cookie(json_response(shown, 201), renewed)
+
+
+@app_views.delete("/users/me/password")
+def remove_own_password() -> Response:
+    """Remove the password; passkeys sign the user in from now on."""
+    _, user = current_mechanism_and_user()
+    require_factor_proof()
+    try:
+        remove_password(user)
+    except InvalidValue as error:
+        return json_response({"error": str(error)}, 400)
+    return json_response({})
+
+
+def _require_passkeys() -> None:
+    """Abort with 404 if this installation has no passkeys."""
+    if not current_request().sessions.has_login or site() is None:
+        abort(404)

@@ -22,7 +22,7 @@ from vestibule.db.host_sessions import hosts_by_parent
 from vestibule.db.models.user import User
 from vestibule.http.request import current_actor, current_request
 from vestibule.http.responses import json_response
-from vestibule.http.trusted_browser import browsers_trusted_by
+from vestibule.http.second_step import browsers_trusted_by
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions import cookie as session_cookies
 from vestibule.sessions.facts import facts_of_session, level_of

@@ -16,25 +16,20 @@ from sqlalchemy import (
 )
 
 from vestibule.core import clock, passwords
+from vestibule.core.assurance import Role as Role
 from vestibule.core.errors import (
     DuplicateEmail,
     InvalidValue,
     VestibuleError,
     WrongPassword,
 )
-from vestibule.core.roles import Role as Role
-from vestibule.core.text import (
-    display_name,
-    email_key,
-    name_key,
-    search_text,
-)
+from vestibule.core.text import display_name, email_key, name_key, search_text
 from vestibule.db import factors, outgoing_mails, session_queries
 from vestibule.db.column_types import parse_moment
 from vestibule.db.engine import database
+from vestibule.db.factor_tables import PASSKEY_CHALLENGES, PASSKEY_HANDLES
 from vestibule.db.models.base import Base, is_storable, storable_text
 from vestibule.db.outgoing_mails import NewMail
-from vestibule.db.passkey_tables import PASSKEY_CHALLENGES, PASSKEY_HANDLES
 from vestibule.db.tables import KNOWN_DEVICES, MAIL_TOKENS, RESET_CODES, USERS
 
 Self = TypeVar("Self", bound="User")

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from vestibule.core import clock
-from vestibule.core.digest import digest_of
+from vestibule.core.crypto import digest_of
 from vestibule.core.request_headers import network_of
 from vestibule.db import session_queries, session_touches
 from vestibule.db.column_types import parse_moment

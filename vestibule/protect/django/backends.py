@@ -16,7 +16,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from vestibule.core.roles import Role
+from vestibule.core.assurance import Role
 from vestibule.protect.django.configuration import setting
 from vestibule.protect.verify_response import Principal
 

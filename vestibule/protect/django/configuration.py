@@ -13,8 +13,12 @@ from vestibule.protect.async_backends import (
     AsyncInProcess,
     async_backend_for,
 )
-from vestibule.protect.backends import Backend, backend_for, open_in_process
-from vestibule.protect.installation import Installation
+from vestibule.protect.backends import (
+    Backend,
+    Installation,
+    backend_for,
+    open_in_process,
+)
 from vestibule.protect.sign_in import SignInPages
 from vestibule.protect.verify_response import DEFAULT_TIMEOUT
 

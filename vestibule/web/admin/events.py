@@ -23,9 +23,9 @@ from vestibule.web.activity import (
     event_label,
 )
 from vestibule.web.admin.lists import FilterForm, count_text, user_names
+from vestibule.web.i18n import to_utc, zone
 from vestibule.web.routes import ADMIN_EVENTS, pages
 from vestibule.web.templating import page
-from vestibule.web.zone import to_utc, zone
 
 _EXPORT = f"{ADMIN_EVENTS}/export"
 _FIELDS = ("user", "kind", "network", "since", "until", "sort")

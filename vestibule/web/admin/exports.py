@@ -28,6 +28,7 @@ from vestibule.http.access import authorize
 from vestibule.http.request import current_request
 from vestibule.sessions.session import Session
 from vestibule.web.admin.lists import PAGE_SIZES, user_names
+from vestibule.web.i18n import zone
 from vestibule.web.routes import (
     ADMIN,
     ADMIN_SESSIONS,
@@ -36,7 +37,6 @@ from vestibule.web.routes import (
     pages,
 )
 from vestibule.web.templating import redirect
-from vestibule.web.zone import zone
 
 _log = logging.getLogger(__name__)
 #: Users or sessions that can be selected for an export: those of a page.

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Response
 
-from vestibule.accounts.gate_explanation import explained
+from vestibule.accounts.gate import explained
 from vestibule.accounts.permissions import Action
 from vestibule.core.access_settings import GATE_RULES
 from vestibule.db.models.user import User

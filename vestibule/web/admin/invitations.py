@@ -10,21 +10,21 @@ from urllib.parse import quote
 from babel.units import format_unit
 from flask import Response
 
-from vestibule.accounts.password_reset import (
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.recovery import (
     ResetCode,
     link_path,
     parse_invitation_lifetime,
     revoke_invitation,
 )
-from vestibule.accounts.permissions import Action
 from vestibule.accounts.users import invite
 from vestibule.admin.cursor import InvitationList, list_invitations
 from vestibule.api.views.admin import user_or_404
 from vestibule.api.views.sessions import current_mechanism_and_user
 from vestibule.core import clock
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
-from vestibule.db import invitations
-from vestibule.db.invitations import NEWEST_INVITATIONS_FIRST
+from vestibule.db import codes
+from vestibule.db.codes import NEWEST_INVITATIONS_FIRST
 from vestibule.db.models.user import User
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
@@ -33,20 +33,18 @@ from vestibule.http.request import (
     current_request,
     public_url,
 )
-from vestibule.web.admin.confirmation import (
-    Confirmation,
-    confirmation_page,
-    go_back,
-    user_targets,
-)
 from vestibule.web.admin.lists import FilterForm, count_text, user_names
 from vestibule.web.forms import (
+    Confirmation,
     FormErrors,
     check_password_field,
+    confirmation_page,
+    go_back,
     keep_renewed_session,
     password_error,
     render_form,
     require_field,
+    user_targets,
 )
 from vestibule.web.i18n import gettext, language
 from vestibule.web.kept_form import form_entries
@@ -83,7 +81,7 @@ def show_invitations() -> Response:
     )
     count = ""
     if form.status == 200:
-        count = count_text("invitations", invitations.count(now))
+        count = count_text("invitations", codes.count_invitations(now))
     return page(
         "admin_invitations.html",
         form.status,
@@ -175,7 +173,7 @@ def code_page(
     """Return the page that shows a link, and its code, once."""
     path, is_invited = (
         link_path(user, issued.code),
-        invitations.is_invited(user),
+        codes.is_invited(user),
     )
     return page(
         "admin_reset_code.html",

@@ -25,12 +25,6 @@ from vestibule.http.login import set_session_cookie
 from vestibule.http.request import current_actor, current_request
 from vestibule.mail.notices import MailKind, is_mail_on
 from vestibule.mail.outbox import mail_sender
-from vestibule.web.admin.confirmation import (
-    Confirmation,
-    Target,
-    confirmation_page,
-    go_back,
-)
 from vestibule.web.admin.lists import (
     PAGE_SIZES,
     FilterForm,
@@ -38,8 +32,12 @@ from vestibule.web.admin.lists import (
     user_names,
 )
 from vestibule.web.forms import (
+    Confirmation,
     FormErrors,
+    Target,
     check_password_field,
+    confirmation_page,
+    go_back,
     keep_renewed_session,
 )
 from vestibule.web.i18n import N_, gettext, ngettext

@@ -28,10 +28,10 @@ from vestibule.db.user_search import (
 )
 from vestibule.http.access import authorize
 from vestibule.mail.notices import is_mail_on
-from vestibule.metrics import worker_exits
+from vestibule.metrics import multiprocess
 from vestibule.web.activity import ALARMING, describe_event, device_label
 from vestibule.web.admin.lists import user_names
-from vestibule.web.i18n import gettext
+from vestibule.web.i18n import gettext, zone
 from vestibule.web.routes import (
     ADMIN,
     ADMIN_EVENTS,
@@ -42,7 +42,6 @@ from vestibule.web.routes import (
     pages,
 )
 from vestibule.web.templating import page
-from vestibule.web.zone import zone
 
 #: The newest events on the page.
 MAX_EVENTS_SHOWN = 10
@@ -96,7 +95,7 @@ def _figures_of_now() -> list[Figure]:
             gettext("Users with a second factor"), count_users_with_factor()
         ),
     ]
-    exits = worker_exits.count()
+    exits = multiprocess.exit_count()
     if exits is not None:
         figures.append(
             Figure(

@@ -25,12 +25,6 @@ from vestibule.http.request import current_actor, current_request
 from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.session import Session
 from vestibule.web.activity import device_label, sign_in_label
-from vestibule.web.admin.confirmation import (
-    Confirmation,
-    Target,
-    confirmation_page,
-    go_back,
-)
 from vestibule.web.admin.lists import (
     PAGE_SIZES,
     FilterForm,
@@ -38,8 +32,12 @@ from vestibule.web.admin.lists import (
     user_names,
 )
 from vestibule.web.forms import (
+    Confirmation,
     FormErrors,
+    Target,
     check_password_field,
+    confirmation_page,
+    go_back,
     keep_renewed_session,
     require_field,
 )

@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
-"""The statistics page: a bar chart and a table for each statistic."""
+"""The statistics page: a bar chart of each statistic, or a table of all.
+
+The script adds to a chart what shows the value of a slot and leads to its
+events. The table has the same values and links without scripts.
+"""
 
 import math
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, time, timedelta
+from functools import partial
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -22,15 +27,13 @@ from vestibule.audit.log import EventType
 from vestibule.core import settings
 from vestibule.http.access import authorize
 from vestibule.http.request import current_request
-from vestibule.web.i18n import N_, gettext, language
+from vestibule.web.i18n import N_, gettext, language, zone
 from vestibule.web.routes import (
-    ADMIN_EVENTS,
     ADMIN_STATISTICS,
     own_url,
     pages,
 )
 from vestibule.web.templating import page
-from vestibule.web.zone import zone
 
 #: The viewBox of a chart, in SVG units; CSS scales it to the page.
 WIDTH, HEIGHT = 600, 120
@@ -44,61 +47,83 @@ TIME_LABELS = 5
 _MIN_BAR_HEIGHT = 2.0
 
 
-class Bar(NamedTuple):
-    """A bar: its slot, and its left and top edge, width and height."""
-
-    #: The number of its slot.
-    slot: int
-    #: In SVG units, like the rest.
-    x: float
-    y: float
-    width: float
-    height: float
-    #: Whether the slot has no data, which is not 0.
-    is_missing: bool
-
-
 class BarChart(NamedTuple):
     """The bars of a series of values, and its scale."""
 
-    #: A bar for each slot.
-    bars: list[Bar]
+    #: The height of each bar, in SVG units; `None` without data.
+    heights: list[float | None]
     #: The values of the ticks, from 0 to the top of the axis.
     ticks: list[float]
     #: The index of the highest value; `None` if there is none above 0.
     highest: int | None
 
     @property
-    def top(self) -> float:
-        """Return the value at the top of the axis."""
-        return self.ticks[-1]
+    def finished(self) -> str:
+        """Return the path of all bars but the last one."""
+        return self._path(range(len(self.heights) - 1))
+
+    @property
+    def unfinished(self) -> str:
+        """Return the path of the last bar, whose slot has not ended."""
+        return self._path(range(len(self.heights))[-1:])
+
+    @property
+    def missing(self) -> str:
+        """Return the path of the marks of slots without data."""
+        return "".join(
+            f"M{self._left(number):g} {HEIGHT - 4}h{self._width:g}"
+            for number, height in enumerate(self.heights)
+            if height is None
+        )
+
+    @property
+    def axis(self) -> str:
+        """Return the path of the lines of the ticks."""
+        return "".join(f"M0 {y:g}h{WIDTH}" for y, _ in self.scale)
+
+    @property
+    def scale(self) -> list[tuple[float, float]]:
+        """Return each tick: its distance from the top, and its value."""
+        return [
+            (round(HEIGHT - tick / self.ticks[-1] * HEIGHT, 1), tick)
+            for tick in self.ticks
+        ]
+
+    def _path(self, numbers: range) -> str:
+        """Return the path of the bars with these numbers."""
+        return "".join(
+            f"M{self._left(number):g} {HEIGHT}v-{height:g}"
+            f"h{self._width:g}V{HEIGHT}z"
+            for number in numbers
+            if (height := self.heights[number])
+        )
+
+    def _left(self, number: int) -> float:
+        """Return the left edge of a bar."""
+        slot = WIDTH / len(self.heights)
+        return round(slot * (number + (1 - _BAR_SHARE) / 2), 1)
+
+    @property
+    def _width(self) -> float:
+        """Return the width of a bar."""
+        return round(WIDTH / len(self.heights) * _BAR_SHARE, 1)
 
 
 def bar_chart(values: Sequence[Value]) -> BarChart:
     """Return the bar chart of a series of values.
 
-    A value of 0 has a bar without height; `None` has a mark of its own.
+    A value of 0 has no bar; `None` has a mark of its own.
     """
     known = [value for value in values if value is not None]
     highest = max(known, default=0)
     ticks = axis_ticks(highest)
-    slot = WIDTH / max(1, len(values))
-    bars = []
-    for number, value in enumerate(values):
-        height = 0.0
-        if value:
-            height = max(_MIN_BAR_HEIGHT, value / ticks[-1] * HEIGHT)
-        bars.append(
-            Bar(
-                number,
-                round(slot * (number + (1 - _BAR_SHARE) / 2), 1),
-                round(HEIGHT - height, 1),
-                round(slot * _BAR_SHARE, 1),
-                round(height, 1),
-                value is None,
-            )
-        )
-    return BarChart(bars, ticks, values.index(highest) if highest else None)
+    heights = [
+        round(max(_MIN_BAR_HEIGHT, value / ticks[-1] * HEIGHT), 1)
+        if value
+        else value
+        for value in values
+    ]
+    return BarChart(heights, ticks, values.index(highest) if highest else None)
 
 
 def axis_ticks(highest: float) -> list[float]:
@@ -146,14 +171,13 @@ _EVENTS = {
 
 
 class Slot(NamedTuple):
-    """A slot of a chart: its bar, and its value and time in words."""
+    """A slot of all charts: its time in words, and where its events begin."""
 
-    bar: Bar
     #: Such as "27 Nov, 21:00" and its end.
     time: str
-    value: Value
-    #: The address of its events, if there are any.
-    url: str | None
+    #: The times of a query for its events.
+    since: str
+    until: str
     #: True for the last slot, which has not ended.
     is_unfinished: bool
 
@@ -163,7 +187,9 @@ class Chart(NamedTuple):
 
     name: str
     heading: str
-    slots: list[Slot]
+    #: The kind of the events behind it; "" if they have no list.
+    kind: str
+    values: list[Value]
     bars: BarChart
     #: The sum of the values; `None` if it has no meaning.
     total: Value
@@ -171,22 +197,25 @@ class Chart(NamedTuple):
     @property
     def has_data(self) -> bool:
         """Return True if a slot has a value."""
-        return any(slot.value is not None for slot in self.slots)
+        return any(value is not None for value in self.values)
 
 
 @pages.get(ADMIN_STATISTICS)
 def show_statistics() -> Response:
     """Show the statistics of a day, a week or a month."""
     authorize(Action.SEE_FIGURES)
-    period = current_request().args.get("period", "day")
+    given = current_request().args
+    period = given.get("period", "day")
     found = statistics(period if period in PERIODS else "day")
+    view = "&view=table" if given.get("view") == "table" else ""
     step = len(found.begins) // TIME_LABELS
     return page(
         "admin_statistics.html",
         200 if period in PERIODS else 400,
         period=found.period,
         periods=[(name, gettext(text)) for name, text in _PERIODS.items()],
-        hours=found.hours,
+        view=view,
+        slots=_slots(found),
         charts=[_chart(name, found) for name in found.values],
         labels=[
             (
@@ -197,9 +226,29 @@ def show_statistics() -> Response:
         ],
         width=WIDTH,
         height=HEIGHT,
-        here=own_url(f"{ADMIN_STATISTICS}?period={found.period}"),
+        here=own_url(f"{ADMIN_STATISTICS}?period={found.period}{view}"),
         days_kept=settings.EVENTS_KEPT.read(),
     )
+
+
+def _slots(found: Statistics) -> list[Slot]:
+    """Return the slots of all charts."""
+    step, last = timedelta(hours=found.hours), found.begins[-1]
+    code, where = Locale.parse(language()), zone()
+    return [
+        Slot(
+            _slot_text(
+                begin.astimezone(where),
+                (begin + step).astimezone(where),
+                found.hours,
+                partial(format_datetime, locale=code),
+            ),
+            _query_time(begin),
+            _query_time(begin + step),
+            begin is last,
+        )
+        for begin in found.begins
+    ]
 
 
 def _chart(name: str, found: Statistics) -> Chart:
@@ -211,38 +260,28 @@ def _chart(name: str, found: Statistics) -> Chart:
             found.values[name], found.recorded, strict=True
         )
     ]
-    bars = bar_chart(values)
-    kind, last = _EVENTS.get(name), len(values) - 1
+    kind = _EVENTS.get(name)
     return Chart(
         name,
         gettext(_HEADINGS[name]),
-        [
-            Slot(
-                bar,
-                _slot_text(found.begins[bar.slot], found.hours),
-                values[bar.slot],
-                _events_url(kind, found.begins[bar.slot], found.hours)
-                if kind and values[bar.slot]
-                else None,
-                bar.slot == last,
-            )
-            for bar in bars.bars
-        ],
-        bars,
+        "" if kind is None else kind.value,
+        values,
+        bar_chart(values),
         None if name in _WITHOUT_TOTAL else sum(filter(None, values)),
     )
 
 
-def _slot_text(begin: datetime, hours: int) -> str:
-    """Return when a slot is, in the zone of the pages."""
-    first, code = begin.astimezone(zone()), Locale.parse(language())
-    end = (begin + timedelta(hours=hours)).astimezone(zone())
-    day = format_datetime(first, "d MMM", zone(), code)
-    if hours >= 24:
-        return f"{day}, {first:%H:%M} \u2013 " + format_datetime(
-            end, "d MMM, HH:mm", zone(), code
-        )
-    return f"{day}, {first:%H:%M}\u2013{end:%H:%M}"
+def _slot_text(
+    first: datetime, end: datetime, hours: int, in_words: Callable[..., str]
+) -> str:
+    """Return when a slot of some hours is, in the zone of its times."""
+    day = in_words(first, "d MMM", first.tzinfo)
+    if hours < 24:
+        return f"{day}, {first:%H:%M}\u2013{end:%H:%M}"
+    if first.time() == end.time() == time():
+        return day
+    last = in_words(end, "d MMM, HH:mm", first.tzinfo)
+    return f"{day}, {first:%H:%M} \u2013 {last}"
 
 
 def _label(begin: datetime, hours: int) -> str:
@@ -251,17 +290,13 @@ def _label(begin: datetime, hours: int) -> str:
     return format_datetime(begin, form, zone(), Locale.parse(language()))
 
 
-def _events_url(kind: EventType, begin: datetime, hours: int) -> str:
-    """Return the address of the events of a slot."""
-    times = [
-        moment.astimezone(zone()).replace(tzinfo=None)
-        for moment in (begin, begin + timedelta(hours=hours))
-    ]
-    query = urlencode(
-        {
-            "kind": kind.value,
-            "since": times[0].isoformat(timespec="minutes"),
-            "until": times[1].isoformat(timespec="minutes"),
-        }
-    )
-    return own_url(f"{ADMIN_EVENTS}?{query}")
+def _query_time(moment: datetime) -> str:
+    """Return a time for the filter of events, in the zone of the pages.
+
+    The hour that a zone has twice needs its offset from UTC.
+    """
+    local = moment.astimezone(zone())
+    text = local.replace(tzinfo=None).isoformat(timespec="minutes")
+    if local.replace(fold=1 - local.fold).utcoffset() == local.utcoffset():
+        return text
+    return quote(local.isoformat(timespec="minutes"), safe=":")

@@ -10,19 +10,17 @@ from typing import NamedTuple
 
 from flask import Response, abort
 
-from vestibule.accounts.factor_reset import (
+from vestibule.accounts.mail_flows import send_password_mail
+from vestibule.accounts.permissions import Action
+from vestibule.accounts.recovery import (
     FACTOR_RESET_PATH,
+    RESET_CODE_LIFETIME,
     check_may_reset,
     factor_reset_link_path,
-    issue_factor_reset,
-)
-from vestibule.accounts.mail_flows import send_password_mail
-from vestibule.accounts.password_reset import (
-    RESET_CODE_LIFETIME,
     issue_code,
+    issue_factor_reset,
     parse_invitation_lifetime,
 )
-from vestibule.accounts.permissions import Action
 from vestibule.accounts.revocation import revoke_all
 from vestibule.accounts.throttle import reset_failures
 from vestibule.accounts.users import disable, enable, remove, set_role
@@ -34,7 +32,7 @@ from vestibule.core.errors import (
     RecordGone,
     VestibuleError,
 )
-from vestibule.db.invitations import is_invited
+from vestibule.db.codes import is_invited
 from vestibule.db.models.user import Role, User
 from vestibule.http.access import authorize
 from vestibule.http.login import set_session_cookie
@@ -45,12 +43,6 @@ from vestibule.http.request import (
     public_url,
 )
 from vestibule.mail.notices import is_mail_on
-from vestibule.web.admin.confirmation import (
-    Confirmation,
-    confirmation_page,
-    go_back,
-    user_targets,
-)
 from vestibule.web.admin.invitations import (
     DEFAULT_LIFETIME,
     chosen_hours,
@@ -58,9 +50,13 @@ from vestibule.web.admin.invitations import (
     lifetime_options,
 )
 from vestibule.web.forms import (
+    Confirmation,
     FormErrors,
     check_password_field,
+    confirmation_page,
+    go_back,
     keep_renewed_session,
+    user_targets,
 )
 from vestibule.web.i18n import N_, gettext
 from vestibule.web.messages import Message, error_message, flash

@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""The key ring that encrypts secrets which must be readable again.
+"""Secrets: digests, codes that a person types once, and encryption.
+
+A session id leaves this process in the cookie only; the database and the
+caches store its digest (OWASP ASVS 5.0, 7.2 and 11.4). A code is stored as
+a digest too. Case, separators and characters that look alike do not matter
+when it is typed.
 
 A digest suffices for a password or a code, but not for the seed of an
 authenticator app. Such a value is stored encrypted by AES-256-GCM (NIST SP
@@ -17,11 +22,17 @@ import hashlib
 import json
 import secrets
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
-from vestibule.core import data_settings
+from vestibule.core import access_settings
 from vestibule.core.errors import ConfigurationError, VestibuleError
 
+# Digits and capitals without those that look like others (Crockford's
+# Base32): each group of 4 has 20 random bits.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+GROUP_LENGTH = 4
+_LOOKALIKES = str.maketrans("OIL", "011", "- \t")
 #: Bytes of a key of AES-256, and of a nonce.
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -31,6 +42,29 @@ MAX_KEY_FILE_BYTES = 65_536
 MAX_KEYS = 100
 #: The scheme that a stored value begins with.
 _SCHEME = "k1"
+
+
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 of `secret` as 64 lower-case hex digits.
+
+    A fast hash is enough, because the secrets are random (at least 122
+    bits) and cannot be guessed. A lone surrogate, which no id contains, is
+    hashed too: the look-up then finds nothing instead of failing.
+    """
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new_code(groups: int) -> str:
+    """Return a random code of `groups` groups of 4, joined by hyphens."""
+    return "-".join(
+        "".join(secrets.choice(_ALPHABET) for _ in range(GROUP_LENGTH))
+        for _ in range(groups)
+    )
+
+
+def digest_of_code(typed: str) -> str:
+    """Return the digest of a code, however it was typed."""
+    return digest_of(typed.upper().translate(_LOOKALIKES))
 
 
 class DecryptionFailed(VestibuleError):
@@ -153,14 +187,6 @@ def new_key() -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def has_keys() -> bool:
-    """Return True if a key is configured."""
-    return bool(
-        data_settings.SECRETS_KEY.text()
-        or data_settings.SECRETS_KEY_FILE.text()
-    )
-
-
 def key_ring() -> KeyRing:
     """Return the ring of the settings.
 
@@ -168,8 +194,8 @@ def key_ring() -> KeyRing:
     restarted. Raise `ConfigurationError` if there is no key, or one of them
     is invalid.
     """
-    text = data_settings.SECRETS_KEY.text()
-    path = data_settings.SECRETS_KEY_FILE.text()
+    text = access_settings.SECRETS_KEY.text()
+    path = access_settings.SECRETS_KEY_FILE.text()
     if text and path:
         raise ConfigurationError(
             "SECRETS_KEY_FILE", "must be unset while SECRETS_KEY is set"

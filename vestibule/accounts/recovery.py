@@ -1,13 +1,25 @@
 #!/usr/bin/env python3
-"""Set a password with a code that an admin hands out, mostly as a link.
+"""Give access back with a code that an admin hands out, mostly as a link.
 
-The admin never learns or chooses a password (OWASP ASVS 5.0, 6.4.6). A code
-is random, is stored as a digest, works once and until it expires, and the
-next code for the same user replaces it (6.4.1, 6.4.3). A code to reset a
-password lives for an hour, an invitation for as long as the admin chooses.
+One kind of code sets a password: that of an invited user, or of one who
+forgot it. The admin never learns or chooses a password (OWASP ASVS 5.0,
+6.4.6). A code is random, is stored as a digest, works once and until it
+expires, and the next code for the same user replaces it (6.4.1, 6.4.3). A
+code to reset a password lives for an hour, an invitation for as long as the
+admin chooses.
+
+The other kind removes the second factors of a user who lost the phone and
+the recovery codes. The admin makes sure by another way that it is them
+(6.4.4). That code works once, within an hour, and only together with the
+user's password: neither a thief of the password nor the admin gets in with
+one of the two. All sessions end, because the lost phone may have one. The
+admin needs a second factor of their own in the session, so that a stolen
+password of an admin removes the factors of no user; and cannot do it to
+their own account.
 
 A link has the email and the code in its fragment, which browsers send to
-no server: neither a log nor a `Referer` header has the code."""
+no server: neither a log nor a `Referer` header has the code.
+"""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -21,14 +33,23 @@ from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import guess_code, log_refusal
 from vestibule.audit.log import EventType, log
 from vestibule.core import clock
-from vestibule.core.digest import digest_of_code, new_code
-from vestibule.core.errors import InvalidValue, WrongResetCode
+from vestibule.core.crypto import digest_of_code, new_code
+from vestibule.core.errors import (
+    FactorResetRefused,
+    InvalidValue,
+    WrongFactorResetCode,
+    WrongResetCode,
+)
 from vestibule.core.text import email_key
-from vestibule.db import codes, invitations
+from vestibule.db import codes, mail_tokens
 from vestibule.db.codes import NewCode
+from vestibule.db.mail_tokens import MailToken
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
-from vestibule.sessions.session import EndReason
+from vestibule.mail.notices import MailKind, notices
+from vestibule.mail.outbox import mail_sender
+from vestibule.sessions.facts import facts_of_session, level_of
+from vestibule.sessions.session import EndReason, Session
 from vestibule.sessions.store import SessionStore
 
 #: How long a code may be used, unless an invitation has another lifetime.
@@ -39,6 +60,11 @@ MAX_INVITATION_HOURS = 168
 RESET_PATH, INVITATION_PATH = "/reset", "/account/invitation"
 # 140 random bits.
 _GROUPS = 7
+#: The page that takes the code; a script fills the form from the fragment.
+#: It is below a path that each gate passes, since people open it by a link.
+FACTOR_RESET_PATH = "/account/factor-reset"
+#: How the table of tokens names this one.
+_PURPOSE = "factor_reset"
 
 
 class ResetCode(NamedTuple):
@@ -101,7 +127,7 @@ def link_path(user: User, code: str) -> str | None:
     """
     if not user.email:
         return None
-    path = INVITATION_PATH if invitations.is_invited(user) else RESET_PATH
+    path = INVITATION_PATH if codes.is_invited(user) else RESET_PATH
     return f"{path}#{urlencode({'email': user.email, 'code': code})}"
 
 
@@ -110,7 +136,7 @@ def revoke_invitation(user_id: str, *, actor: Actor = LOCAL) -> bool:
 
     The user stays, without a password.
     """
-    if not invitations.delete_invitation(user_id, clock.now()):
+    if not codes.delete_invitation(user_id, clock.now()):
         return False
     log(EventType.INVITATION_REVOKED, user=user_id, by=actor.id)
     return True
@@ -174,3 +200,84 @@ def _check_guess(email: str, digest: str, actor: Actor) -> User:
         return User.get(found)
 
     return guess_code(WrongResetCode, f"reset {key}", actor, find)
+
+
+def check_may_reset(user: User, actor: Actor, session: Session | None) -> None:
+    """Raise `FactorResetRefused` unless `actor` may reset these factors.
+
+    `session` is that of the admin, and must have level 2.
+    """
+    if user.id == actor.id or (
+        session is None or level_of(facts_of_session(session)) < 2
+    ):
+        log(
+            EventType.ACCESS_DENIED,
+            user=actor.id,
+            reason="second_factor_required",
+        )
+        raise FactorResetRefused
+
+
+def issue_factor_reset(user: User, *, actor: Actor) -> ResetCode:
+    """Return a new code with which `user` removes all second factors.
+
+    An earlier one stops working. The user is told by mail, in the same
+    transaction.
+    """
+    code, now = new_code(_GROUPS), clock.now()
+    expires_at = now + RESET_CODE_LIFETIME
+    mail_tokens.replace(
+        MailToken(
+            digest_of_code(code),
+            _PURPOSE,
+            user.id,
+            user.email or "",
+            expires_at,
+        ),
+        notices(MailKind.FACTOR_RESET_ISSUED, user),
+    )
+    log(EventType.FACTOR_RESET_ISSUED, user=user.id, by=actor.id)
+    mail_sender().notify()
+    return ResetCode(code, expires_at)
+
+
+def factor_reset_link_path(user: User, code: str) -> str | None:
+    """Return the path of the page that takes the code, with the code.
+
+    The fragment has it, which browsers send to no server. Return `None`
+    for a user without an email, who cannot give a password there.
+    """
+    if not user.email:
+        return None
+    entry = urlencode({"email": user.email, "code": code})
+    return f"{FACTOR_RESET_PATH}#{entry}"
+
+
+def reset_factors(
+    user: User,
+    code: str,
+    store: SessionStore | None = None,
+    *,
+    actor: Actor,
+) -> None:
+    """Remove all second factors of `user`, whose password was right.
+
+    All sessions of the user end, those of `store` too. Raise
+    `WrongFactorResetCode`, or `Throttled` after too many guesses.
+    """
+    digest = digest_of_code(code)
+
+    def find() -> MailToken | None:
+        """Return the token, if it is this user's."""
+        token = mail_tokens.find(digest, _PURPOSE)
+        return token if token and token.user_id == user.id else None
+
+    token = guess_code(
+        WrongFactorResetCode, f"factor reset {user.id}", actor, find
+    )
+    told = notices(MailKind.FACTORS_RESET, user)
+    if not mail_tokens.reset_factors(token, EndReason.FACTORS_RESET, told):
+        raise log_refusal(WrongFactorResetCode())
+    log(EventType.FACTORS_RESET, user=user.id)
+    end_in_memory(store, user.id, EndReason.FACTORS_RESET)
+    mail_sender().notify()

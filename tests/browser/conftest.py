@@ -34,14 +34,14 @@ PAGES = {
 #: The path below which each test runs once more, behind nginx as the guide
 #: configures it.
 BASE_PATH = "/auth"
-#: The modules whose tests do that in `make check` too; `make torture` runs
-#: all of them.
+#: The tests that do that in `make check` too, one of each kind of page;
+#: `make torture` runs all of them.
 BELOW_PATH_IN_CHECK = (
-    "test_signing_in",
-    "test_first_run",
-    "test_sessions",
-    "test_admin_lists",
-    "test_api_docs",
+    "test_sign_in_and_out_from_the_root",
+    "test_first_admin_signs_in_and_ends_a_session",
+    "test_ended_session_signs_the_other_browser_out",
+    "test_list_is_paged",
+    "test_requests_use_the_session_cookie",
 )
 
 OpenBrowser = Callable[..., Browser]
@@ -52,8 +52,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test of a server at the root, and below a path."""
     if "base_path" not in metafunc.fixturenames:
         return
-    module = metafunc.module.__name__.rpartition(".")[2]
-    marks = [] if module in BELOW_PATH_IN_CHECK else [pytest.mark.torture]
+    name = metafunc.function.__name__
+    marks = [] if name in BELOW_PATH_IN_CHECK else [pytest.mark.torture]
     metafunc.parametrize(
         "base_path",
         ["", pytest.param(BASE_PATH, marks=marks)],

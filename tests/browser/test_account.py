@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser
-from tests.browser.scenes import PASSWORD
+from tests.browser.scenes import PASSWORD, add_session
 from tests.serving import Server
 from vestibule.db.models.user import User
 
@@ -75,7 +75,8 @@ def test_any_name_is_shown_as_text(
 ) -> None:
     """The name is kept as typed, and no page breaks or runs it."""
     browser = open_browser(server)
-    browser.sign_in(str(bob.email), PASSWORD)
+    add_session(browser, bob)
+    browser.open("/account")
     browser.fill(first_name=name, last_name=name)
     browser.click_button("Save the name")
     expect_status(browser, "Your name was saved.")

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """What an admin and a member do with the pages, from the first click on."""
 
-from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import expect
 
-from tests.browser.browser import Browser
+from tests.browser.conftest import OpenBrowser
 from tests.browser.every_page import Site
 from tests.browser.scenes import PASSWORD, PHONE, add_session
 from tests.serving import COOKIE, LOGIN, ME
@@ -14,7 +13,7 @@ ROWS = "main .dense tbody tr"
 
 
 def test_admin_ends_five_suspicious_sessions_of_a_person(
-    chromium: Chromium, site: Site
+    open_browser_at: OpenBrowser, site: Site
 ) -> None:
     """Found by a part of the name; the same list is back afterwards."""
     suspect = User(email="rosalind@example.com", last_name="Franklinová")
@@ -28,7 +27,7 @@ def test_admin_ends_five_suspicious_sessions_of_a_person(
         ).cookies[COOKIE]
         for _ in range(5)
     ]
-    browser = Browser(chromium, site.server.url)
+    browser = open_browser_at(site.server.url)
     add_session(browser, site.admin)
     browser.open("/admin")
     browser.fill(q="nklinova")
@@ -51,39 +50,36 @@ def test_admin_ends_five_suspicious_sessions_of_a_person(
     expect(browser.page.locator(ROWS)).to_have_count(0)
     for cookie in cookies:
         assert site.server.request("GET", ME, cookie).status_code == 403
-    browser.close()
 
 
 def test_admin_invites_a_person_by_a_link_that_signs_in(
-    chromium: Chromium, site: Site
+    open_browser_at: OpenBrowser, site: Site
 ) -> None:
     """The link is shown once; the person types a password only."""
-    browser = Browser(chromium, site.server.url)
+    browser = open_browser_at(site.server.url)
     add_session(browser, site.admin)
     browser.open("/admin")
     browser.click_link("Add a user…")
     browser.fill(email="invited-person@example.com")
     browser.click_button("Add the user")
     link = browser.page.get_by_label("Link").input_value()
-    person = Browser(chromium, site.server.url)
+    person = open_browser_at(site.server.url)
     person.page.goto(link)
     person.fill(new_password=PASSWORD)
     person.click_button("Set the password")
     person.expect_path("/account")
-    person.close()
-    browser.close()
 
 
 def test_person_ends_a_foreign_session_with_a_new_password(
-    chromium: Chromium, site: Site
+    open_browser_at: OpenBrowser, site: Site
 ) -> None:
     """The session ends at once, and its old password with it."""
     victim = User(email="victim@example.com")
     victim.password = PASSWORD
     victim.save()
-    thief = Browser(chromium, site.server.url, user_agent=PHONE)
+    thief = open_browser_at(site.server.url, user_agent=PHONE)
     thief.sign_in("victim@example.com", PASSWORD)
-    browser = Browser(chromium, site.server.url)
+    browser = open_browser_at(site.server.url)
     browser.sign_in("victim@example.com", PASSWORD)
     browser.click_link("Sessions")
     foreign = browser.page.locator("ul.rows > li", has_text="Android")
@@ -98,5 +94,3 @@ def test_person_ends_a_foreign_session_with_a_new_password(
     thief.fill(email="victim@example.com", password=PASSWORD)
     thief.click_button("Sign in")
     expect(thief.page.get_by_role("alert")).to_be_visible()
-    thief.close()
-    browser.close()

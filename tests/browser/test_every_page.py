@@ -5,7 +5,6 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Response
 
 from tests.browser.browser import Browser
@@ -23,9 +22,9 @@ from tests.browser.test_scenes import (
     check_layout,
 )
 from tests.browser.test_weight import (
-    BLOCKING,
     MAX_PAGE_BYTES,
     MAX_REQUESTS_BEFORE_PAINT,
+    blocking,
 )
 
 #: The screen of a laptop, and the part of it that 200 % leave.
@@ -99,8 +98,7 @@ def test_page_is_accessible_small_and_used_by_keyboard(
         )
     )
     assert weight < MAX_PAGE_BYTES, weight
-    blocking = int(browser.page.evaluate(BLOCKING))
-    assert blocking <= MAX_REQUESTS_BEFORE_PAINT - 1
+    assert blocking(browser) <= MAX_REQUESTS_BEFORE_PAINT - 1
     assert browser.page.locator("html").get_attribute("lang") == "en"
     assert browser.page.locator("h1").count() == 1
     assert browser.axe_violations() == []
@@ -147,10 +145,10 @@ def test_page_is_accessible_in_french_with_scripts(
 
 @pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
 def test_list_begins_high_on_a_phone_and_is_dense_on_a_laptop(
-    chromium: Chromium, site: Site, locale: str
+    open_browser_at: OpenBrowser, site: Site, locale: str
 ) -> None:
     """In both languages, with filters set too."""
-    browser = Browser(chromium, site.server.url, locale=locale)
+    browser = open_browser_at(site.server.url, locale=locale)
     PAGES["/admin"](browser, site)
     found = {}
     for path in LISTS:
@@ -166,7 +164,6 @@ def test_list_begins_high_on_a_phone_and_is_dense_on_a_laptop(
     for path, (top, number) in found.items():
         assert top < MAX_FIRST_ROW_TOP, (path, found)
         assert number >= MIN_ROWS_ON_LAPTOP, (path, found)
-    browser.close()
 
 
 def _responses_of_page(browser: Browser) -> list[Response]:

@@ -4,12 +4,13 @@
 import re
 
 import pytest
+import requests
 from playwright.sync_api import Locator, expect
 
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser
 from tests.browser.scenes import PASSWORD, PHONE
-from tests.serving import Server
+from tests.serving import LOGIN, Server
 from vestibule.db.models.user import User
 
 SESSIONS = "/account/sessions"
@@ -101,7 +102,13 @@ def test_any_user_agent_is_shown_as_text(
 ) -> None:
     """No page breaks or runs the text of a User-Agent header."""
     laptop = signed_in(open_browser(server), bob)
-    signed_in(open_browser(server, user_agent=user_agent), bob)
+    answer = requests.post(
+        laptop.url + LOGIN,
+        data={"email": bob.email, "password": PASSWORD},
+        headers={"User-Agent": user_agent},
+        timeout=30,
+    )
+    assert answer.status_code == 200, answer.text
     for path in (SESSIONS, "/account/activity"):
         laptop.open(path)
         assert laptop.overflow() <= 0

@@ -132,7 +132,7 @@ def test_unsafe_return_to_stays_on_the_site(
     host = re.match("http://[^/]+", browser.url)
     assert host is not None
     browser.site = host[0]
-    for encoded in (address, address.replace("%", "%25")):
+    for encoded in {address, address.replace("%", "%25")}:
         browser.goto(f"/sign-in?return_to={encoded}")
         browser.fill(email=email_of(bob), password=PASSWORD)
         browser.click_button("Sign in")

@@ -6,7 +6,6 @@ import pytest
 from tests.browser.browser import Browser
 from tests.browser.conftest import OpenBrowser, StartServer, add_user
 from tests.browser.scenes import PASSWORD, PHONE
-from tests.serving import Server
 from vestibule.db.models.user import User
 from vestibule.db.models.user_session import UserSession
 from vestibule.web.assets import MAX_LOGO_BYTES
@@ -44,12 +43,20 @@ def weigh(browser: Browser, path: str) -> int:
     )
 
 
-def test_every_page_is_small(
+def blocking(browser: Browser) -> int:
+    """Return the number of files that block the page's first paint."""
+    return int(browser.page.evaluate(BLOCKING))
+
+
+def test_every_page_is_small_and_painted_early(
     start_server: StartServer,
     open_browser: OpenBrowser,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """The logo has the largest size, and the lists are full."""
+    """The logo has the largest size, and the lists are full.
+
+    Only the page itself and its style sheet block the first paint.
+    """
     logo = tmp_path_factory.mktemp("logo") / "logo.svg"
     logo.write_text(largest_logo())
     assert logo.stat().st_size == MAX_LOGO_BYTES
@@ -67,6 +74,7 @@ def test_every_page_is_small(
     browser = open_browser(server)
     for path in OPEN:
         assert 0 < weigh(browser, path) < MAX_PAGE_BYTES, path
+        assert 1 <= blocking(browser) <= MAX_REQUESTS_BEFORE_PAINT - 1
     for _ in range(30):
         server.request(
             "POST",
@@ -77,16 +85,4 @@ def test_every_page_is_small(
     for path in INSIDE:
         weight = weigh(browser, path)
         assert MAX_LOGO_BYTES < weight < MAX_PAGE_BYTES, (path, weight)
-
-
-@pytest.mark.parametrize("path", OPEN + INSIDE)
-def test_first_paint_needs_few_requests(
-    server: Server, open_browser: OpenBrowser, bob: User, path: str
-) -> None:
-    """Only the page itself and its style sheet block it."""
-    browser = open_browser(server)
-    if path in INSIDE:
-        browser.sign_in(str(bob.email), PASSWORD)
-    browser.goto(path, wait_until="networkidle")
-    blocking = int(browser.page.evaluate(BLOCKING))
-    assert 1 <= blocking <= MAX_REQUESTS_BEFORE_PAINT - 1
+        assert 1 <= blocking(browser) <= MAX_REQUESTS_BEFORE_PAINT - 1

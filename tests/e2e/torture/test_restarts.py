@@ -15,7 +15,8 @@ from tests.serving import COOKIE, DB_SESSIONS, ME, SESSIONS, Server
 
 #: The configuration for two nodes, by the name of the proxy.
 FILES = {"nginx": "nodes.nginx.conf", "caddy": "nodes.Caddyfile"}
-CLIENTS = 8
+#: Clients of the usual run, beside other tests, and of `make torture`.
+FEW_CLIENTS, MANY_CLIENTS = 2, 8
 #: Seconds of `DRAIN_DELAY`: more than Caddy's interval and timeout.
 DRAIN = "4"
 
@@ -48,11 +49,12 @@ class Load(threading.Thread):
 
 
 def restart_under_load(
-    folder: Path, name: str, rounds: int, at_least: int
+    folder: Path, name: str, number: int, rounds: int, at_least: int
 ) -> Counter[int | str]:
     """Restart both nodes so often; return the statuses of all requests.
 
-    The load goes on until there were `at_least` requests.
+    The load of a `number` of clients goes on until there were `at_least`
+    requests.
     """
     settings = {
         **DB_SESSIONS,
@@ -73,7 +75,7 @@ def restart_under_load(
     )
     stop = threading.Event()
     session = nodes[0].login(EMAIL, PASSWORD)
-    clients = [Load(proxy.url, session, stop) for _ in range(CLIENTS)]
+    clients = [Load(proxy.url, session, stop) for _ in range(number)]
     try:
         for client in clients:
             client.start()
@@ -101,7 +103,9 @@ def test_restart_of_two_nodes_fails_no_request(
     tmp_path: Path, name: str
 ) -> None:
     """Each node is restarted once under load."""
-    statuses = restart_under_load(tmp_path, name, rounds=1, at_least=500)
+    statuses = restart_under_load(
+        tmp_path, name, FEW_CLIENTS, rounds=1, at_least=500
+    )
     assert set(statuses) == {200}, statuses
 
 
@@ -112,5 +116,7 @@ def test_ten_restarts_of_two_nodes_fail_no_request(
     tmp_path: Path, name: str
 ) -> None:
     """Each node is restarted ten times during 100,000 requests."""
-    statuses = restart_under_load(tmp_path, name, rounds=10, at_least=100_000)
+    statuses = restart_under_load(
+        tmp_path, name, MANY_CLIENTS, rounds=10, at_least=100_000
+    )
     assert set(statuses) == {200}, statuses

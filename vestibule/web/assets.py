@@ -81,7 +81,7 @@ class AssetFile(NamedTuple):
 
 
 class Bundle:
-    """The files that every page loads."""
+    """The files that the pages load."""
 
     def __init__(self) -> None:
         """Read the files, and the colour and logo from the settings.
@@ -101,17 +101,17 @@ class Bundle:
         self.admin_style = self._add(
             "admin", ".css", compact_css(admin_sheet).encode()
         )
-        script = (_STATIC / "pages.js").read_text("utf-8")
-        self.script = self._add(
-            "pages", ".js", _NEEDLESS_IN_SCRIPT.sub("", script).encode()
-        )
-        passkey_script = (_STATIC / "passkeys.js").read_text("utf-8")
-        self.passkey_script = self._add(
-            "passkeys",
-            ".js",
-            _NEEDLESS_IN_SCRIPT.sub("", passkey_script).encode(),
-        )
+        self.script = self._add_script("pages")
+        self.passkey_script = self._add_script("passkeys")
+        self.chart_script = self._add_script("charts")
         self.logo = self._add("logo", *_logo())
+
+    def _add_script(self, name: str) -> str:
+        """Add a script without its comments; return its URL path."""
+        script = (_STATIC / f"{name}.js").read_text("utf-8")
+        return self._add(
+            name, ".js", _NEEDLESS_IN_SCRIPT.sub("", script).encode()
+        )
 
     def _add(self, name: str, suffix: str, content: bytes) -> str:
         """Add a file and return its URL path."""

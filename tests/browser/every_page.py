@@ -127,7 +127,7 @@ def _populate(server: Server) -> Site:
     keeper = User(email="keeper@example.com", first_name="Kim")
     keeper.password = PASSWORD
     keeper.save()
-    keys = [_add_passkey(keeper, name) for name in ("laptop", "phone")]
+    keys = [add_passkey(keeper, name) for name in ("laptop", "phone")]
     invitations = [
         invite(f"invited-{number}@example.com") for number in range(30)
     ]
@@ -155,7 +155,7 @@ def _populate(server: Server) -> Site:
     )
 
 
-def _add_passkey(user: User, name: str) -> str:
+def add_passkey(user: User, name: str) -> str:
     """Store a passkey of `user`, which no device has; return its id."""
     id, now = secrets.token_urlsafe(), clock.now()
     made = Factor(id, user.id, PASSKEY, name, None, now, confirmed_at=now)

@@ -132,8 +132,7 @@ class _Server(MPServer):
     shared: Shared
     #: Returns True once a request was answered.
     has_served: Callable[[], bool]
-    #: The last signal to end, and when it came; a time of the monotonic
-    #: clock.
+    #: The first signal to end, and its time by the monotonic clock.
     _signal: tuple[int | None, float] | None = None
     _is_forced = False
 
@@ -153,11 +152,16 @@ class _Server(MPServer):
     def signal_handler_reload(
         self, number: int | None = None, frame: object = None
     ) -> None:
-        """End the service, whose terminal was closed.
-
-        granian would start its workers anew, with the same settings.
-        """
+        """End the service, as its terminal was closed; granian reloads."""
         self.signal_handler_interrupt(number)
+
+    def _respawn_workers(self, *given: Any, **more: Any) -> None:
+        """Replace dead workers, or end if a signal came meanwhile."""
+        if self.interrupt_signal:
+            self.main_loop_interrupt.set()  # granian has just cleared it.
+        else:
+            respawn: Any = super()._respawn_workers
+            respawn(*given, **more)
 
     def shutdown(self, exit_code: int = 0) -> None:
         """End the workers, after a while in which they drain."""
@@ -185,8 +189,9 @@ class _Server(MPServer):
         worker: WorkerProcess = super()._spawn_worker(
             idx, target, partial(callback_loader, exits=exits)
         )
-        watcher = partial(self._watch, worker)
-        worker._watcher = watcher  # type: ignore[method-assign]
+        worker._watcher = partial(  # type: ignore[method-assign]
+            self._watch, worker
+        )
         return worker
 
     def _watch(self, worker: WorkerProcess) -> None:
@@ -268,8 +273,8 @@ def _setup_invitation(
         return ""
     address = page_settings.PUBLIC_URL.read()
     if address is None:
-        local = _address_at(_ANY_ADDRESS.get(host, host), port)
-        address = local.rstrip("/") + settings.BASE_PATH.read()
+        address = _address_at(_ANY_ADDRESS.get(host, host), port).rstrip("/")
+        address += settings.BASE_PATH.read()
     minutes = int(SETUP_CODE_LIFETIME.total_seconds()) // 60
     # The fragment: browsers send it to no server, so no log has the code.
     return f"""\

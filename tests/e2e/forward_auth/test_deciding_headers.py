@@ -249,8 +249,9 @@ def check_login(way: Way, entered: RawResponse) -> None:
     pair, *flags = entered.headers["set-cookie"].split("; ")
     assert "Path=/" in flags and "Secure" not in flags, (way, flags)
     cookie = [b"Cookie: " + pair.encode()]
-    shown = json.loads(send(way, "GET", SESSIONS, cookie).body)
-    (own,) = [one for one in shown if one["current"]]
+    listed = send(way, "GET", SESSIONS, cookie)
+    assert listed.status == 200, (way, listed)
+    (own,) = [one for one in json.loads(listed.body) if one["current"]]
     assert own["ip"] == CLIENT, way
     send(way, "DELETE", LOGOUT, cookie)
 

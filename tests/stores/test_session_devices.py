@@ -23,6 +23,8 @@ from vestibule.sessions.database import DatabaseStore
 from vestibule.sessions.lifetime import Limits
 from vestibule.sessions.store import SortedPage
 
+pytestmark = pytest.mark.slow
+
 #: Sessions of a test, and those that are scanned for one page.
 STORED, SCANNED = 60, 20
 #: Which sessions, from the newest, are on the device that is asked for.

@@ -17,6 +17,8 @@ from vestibule.audit.writer import AuditWriter
 from vestibule.core.errors import ServiceBusy
 from vestibule.db.events import Event
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_THREADS = """
 import threading
 from datetime import datetime, timezone

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import (
     ConsoleMessage,
+    Error,
     Request,
     Response,
     ViewportSize,
@@ -30,6 +31,8 @@ _AXE = Axe()
 _RUN = """(rules) => axe.run({
     resultTypes: ['violations'], ...(rules.length ? {runOnly: rules} : {}),
 })"""
+#: Pages that may still load when a test ends.
+MAX_INTERRUPTIONS = 5
 #: The screen that Playwright gives a page.
 _SCREEN: ViewportSize = {"width": 1280, "height": 720}
 # Milliseconds: several browsers may share one core.
@@ -155,7 +158,7 @@ class Browser:
         for page in self.context.pages:
             if page is not self.page:
                 page.close()
-        self.page.goto("about:blank")
+        self._leave()
         self.context.clear_cookies()
         self.context.clear_permissions()
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(self.url))
@@ -171,6 +174,22 @@ class Browser:
         self.responses.clear()
         self.expected_statuses.clear()
         self._raise_problems()
+
+    def _leave(self) -> None:
+        """Show an empty page.
+
+        A form that the test has just sent interrupts that: its response
+        loads another page.
+        """
+        for _ in range(MAX_INTERRUPTIONS):
+            try:
+                self.page.goto("about:blank")
+            except Error as error:
+                if "interrupted by another navigation" not in str(error):
+                    raise
+            else:
+                return
+        self.page.goto("about:blank")
 
     def _raise_problems(self) -> None:
         """Raise AssertionError if the browser recorded a problem."""

@@ -306,11 +306,13 @@ class Keyboard:
     def send(self, form: Locator) -> Response:
         """Press the button of a form; return the response to it."""
         self.tab_to(form.locator("button:not([type='button'])").first)
-        with self._page.expect_response(
-            lambda response: response.request.method == "POST"
-        ) as caught:
+        with (
+            self._page.expect_navigation(),
+            self._page.expect_response(
+                lambda response: response.request.method == "POST"
+            ) as caught,
+        ):
             self._keys.press("Enter")
-        self._page.wait_for_load_state()
         return caught.value
 
 

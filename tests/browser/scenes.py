@@ -45,11 +45,8 @@ def sign_in(browser: Browser, user: User) -> None:
     browser.expect_path("/account")
 
 
-def add_session(browser: Browser, user: User, hours: float = 0) -> None:
-    """Give the browser a session that began some hours ago.
-
-    It is faster than signing in, since no page opens and nothing is hashed.
-    """
+def store_session(user: User, hours: float = 0) -> str:
+    """Store a session that began some hours ago; return its id."""
     secret, began = secrets.token_urlsafe(), clock.now()
     began -= timedelta(hours=hours)
     UserSession(
@@ -62,6 +59,15 @@ def add_session(browser: Browser, user: User, hours: float = 0) -> None:
         user_agent=PHONE,
         method="password",
     ).save()
+    return secret
+
+
+def add_session(browser: Browser, user: User, hours: float = 0) -> None:
+    """Give the browser a session that began some hours ago.
+
+    It is faster than signing in, since no page opens and nothing is hashed.
+    """
+    secret = store_session(user, hours)
     browser.context.add_cookies(
         [{"name": COOKIE, "value": secret, "url": browser.url}]
     )

@@ -6,7 +6,6 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Locator, Response, expect
@@ -26,7 +25,7 @@ from tests.browser.every_page import (
     with_factor,
     with_passkey,
 )
-from tests.browser.scenes import PASSWORD, PHONE
+from tests.browser.scenes import PASSWORD, store_session
 from vestibule.accounts import totp
 from vestibule.accounts.permissions import LOCAL
 from vestibule.accounts.recovery import (
@@ -239,17 +238,7 @@ def with_own_people(site: Site) -> Site:
     """Return the site with people whom no other test uses."""
     mark = secrets.token_hex(6)
     member = add_user(f"member-{mark}@example.com", first_name="Mia")
-    began = clock.now() - timedelta(minutes=1)
-    UserSession(
-        user_id=member.id,
-        session_id=secrets.token_urlsafe(),
-        created_at=began,
-        authenticated_at=began,
-        last_seen_at=began,
-        ip="127.0.0.1",
-        user_agent=PHONE,
-        method="password",
-    ).save()
+    store_session(member)
     (session,) = UserSession.newest(member.id, 1)
     owner = add_user(f"owner-{mark}@example.com")
     new = begin_app(owner, "phone")

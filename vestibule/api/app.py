@@ -5,6 +5,7 @@
 that moment, so importing this module opens and starts nothing.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -73,12 +74,9 @@ def create_app(auth: Auth | None) -> Flask:
     signer = open_signer()
     if signer is not None:
         app.register_blueprint(well_known_routes(signer))
-    sweeper = Sweeper(_storing_rules(sweep_for(auth)))
-
-    def start_threads() -> None:
-        """Start the background threads of this process, once."""
-        sweeper.ensure_running()
-        mail_sender().ensure_running()
+    start_threads = _starter_of_threads(
+        Sweeper(_storing_rules(sweep_for(auth)))
+    )
 
     @app.before_request
     def filter_request() -> Response | None:
@@ -103,6 +101,22 @@ def create_app(auth: Auth | None) -> Flask:
 
     _put_before(app, current_mechanism, signer)
     return app
+
+
+def _starter_of_threads(sweeper: Sweeper) -> Callable[[], None]:
+    """Return a function that starts the threads of each process, once."""
+    ready_process: int | None = None
+
+    def start_threads() -> None:
+        """Start the background threads, unless this process has them."""
+        nonlocal ready_process
+        process = os.getpid()
+        if process != ready_process and all(
+            (sweeper.ensure_running(), mail_sender().ensure_running())
+        ):
+            ready_process = process
+
+    return start_threads
 
 
 def _cleared_at_sign_out(

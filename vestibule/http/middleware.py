@@ -56,7 +56,8 @@ _LISTED = [
 # Two years, as the preload lists of browsers require.
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=63072000")
 _name_of = itemgetter(0)
-Headers = list[tuple[str, str]]
+Header = tuple[str, str]
+Headers = list[Header]
 Environ = dict[str, Any]
 #: The key of the environ by which code before Flask names its route.
 ROUTE_KEY = "vestibule.route"
@@ -82,7 +83,8 @@ class ResponseHeaders:
             if origin == ANY_ORIGIN
         ]
         self._listed = () if self._shared else origins
-        self._usual = [*_UNLESS_SET.items(), *_ALWAYS, *self._shared]
+        #: The headers of responses that set none of them.
+        self.usual = [*_UNLESS_SET.items(), *_ALWAYS, *self._shared]
 
     def after(self, own: Headers) -> Headers:
         """Return a response's `own` headers, followed by the service's.
@@ -91,7 +93,7 @@ class ResponseHeaders:
         """
         known = set(map(_name_of, own))
         if known.isdisjoint(_UNLESS_SET):
-            return own + self._usual
+            return own + self.usual
         return (
             own
             + _ALWAYS

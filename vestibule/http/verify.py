@@ -57,7 +57,7 @@ from vestibule.http.user_response import (
     anonymous_response,
     facts_of_request,
 )
-from vestibule.identity.header import HEADER, RECENT_HEADER, IdentitySigner
+from vestibule.identity.header import RECENT_HEADER, IdentitySigner
 from vestibule.mechanisms.auth import Auth
 from vestibule.mechanisms.session_mechanism import sessions_of
 
@@ -270,9 +270,8 @@ class ForwardAuth:
             audience = request_headers.audience(environ)
             if audience:
                 token = self._signer.token(user.identity_for(audience))
-                own.insert(0, (HEADER, token))
-                return user.body, user.verify_headers[:-1] + own
-        return user.body, user.verify_headers + own
+                return user.body, user.verify_headers(token, own)
+        return user.body, user.verify_headers("", own)
 
     def _refuse(
         self,

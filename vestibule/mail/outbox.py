@@ -296,15 +296,19 @@ class MailSender:
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def ensure_running(self) -> None:
-        """Start the thread, unless it runs or no mail is sent."""
-        if self._thread is not None or (mail_settings.MAIL_URL.read() is None):
-            return
+    def ensure_running(self) -> bool:
+        """Start the thread, unless it runs or no mail is sent.
+
+        Return False if it could not be started.
+        """
+        if self._thread is not None or mail_settings.MAIL_URL.read() is None:
+            return True
         with self._starting:
             if self._thread is None:
                 self._thread = start_thread("mail", self._run)
                 if self._thread is not None:
                     Finalize(None, self.close, exitpriority=0)
+        return self._thread is not None
 
     def notify(self) -> None:
         """Look at the queue soon."""

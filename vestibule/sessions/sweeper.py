@@ -36,16 +36,18 @@ class Sweeper:
         self._starting = threading.Lock()
         self._stopping = threading.Event()
 
-    def ensure_running(self) -> None:
+    def ensure_running(self) -> bool:
         """Start the thread, unless it runs in this process.
 
         Threads do not survive a fork, so each process starts its own.
+        Return False if it could not be started.
         """
         if self._pid == os.getpid():
-            return
+            return True
         with self._starting:
             if self._pid != os.getpid() and start_thread("sweeper", self._run):
                 self._pid = os.getpid()
+        return self._pid == os.getpid()
 
     def stop(self) -> None:
         """Make the thread end before its next sweep."""

@@ -154,10 +154,7 @@ class UserResponse(NamedTuple):
         return cls(body, length, usual, remote, identity, facts)
 
     def me_headers(self, own: Headers) -> Headers:
-        """Return the headers of `GET /api/v1/users/me`.
-
-        `own` are those that depend on the request.
-        """
+        """Return the headers of `users/me`; `own` depend on the request."""
         return [_JSON, self.length, *self.usual, *own]
 
     def verify_headers(self, token: str, own: Headers) -> Headers:
@@ -166,14 +163,8 @@ class UserResponse(NamedTuple):
         `token` identifies the user to one application, or is empty. `own`
         are those that depend on the request.
         """
-        return [
-            _JSON,
-            self.length,
-            *self.remote,
-            *self.usual,
-            (HEADER, token),
-            *own,
-        ]
+        shared = [_JSON, self.length, *self.remote, *self.usual]
+        return [*shared, (HEADER, token), *own]
 
     def identity_for(self, audience: str) -> Identity:
         """Return the identity for a token to an application."""

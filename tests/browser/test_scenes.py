@@ -82,7 +82,7 @@ def check_layout(browser: Browser) -> None:
         browser.page.set_viewport_size({"width": width, "height": 800})
         assert browser.overflow() <= 0, width
         assert misalignment(browser, ".brand > *") < 4, width
-        assert misalignment(browser, "header nav > *") < 10, width
+        assert misalignment(browser, "header nav > a") < 10, width
         assert misalignment(browser, ".tabs > *") < 10, width
 
 

@@ -77,7 +77,7 @@ _EVENT_LABELS: dict[str, str] = {
     EventType.LOGOUT: N_("Signed out"),
     EventType.SESSION_REVOKED: N_("A session was signed out"),
     EventType.SESSIONS_REVOKED: N_("Sessions were signed out"),
-    EventType.USER_ADDED: N_("The account was created"),
+    EventType.USER_ADDED: N_("Account created"),
     EventType.USER_REMOVED: N_("The account was deleted"),
     EventType.USER_DISABLED: N_("The account was disabled"),
     EventType.USER_ENABLED: N_("The account was enabled again"),

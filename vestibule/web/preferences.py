@@ -39,12 +39,17 @@ LIFETIME_SECONDS = 31_536_000
 @pages.post(PREFERENCES)
 @public
 def set_preferences() -> Response:
-    """Keep the language and the theme, and lead back to the page."""
+    """Keep the choices in the form, and lead back to the page."""
     form = current_request().form
     back = safe_redirect(form.get(PAGE_FIELD)) or own_url(SIGN_IN)
     response = redirect_to(back)
-    _set(response, LANGUAGE_COOKIE, form.get("language", ""), LANGUAGES)
-    _set(response, THEME_COOKIE, form.get("theme", ""), THEMES)
+    for name, cookie_name, known in (
+        ("language", LANGUAGE_COOKIE, LANGUAGES),
+        ("theme", THEME_COOKIE, THEMES),
+    ):
+        if name in form:
+            _set(response, cookie_name, form[name], known)
+    _set_zone(response)
     return response
 
 
@@ -73,9 +78,15 @@ def _set(
 def choose_zone() -> Response:
     """Keep the zone that the form names, and go back to the list."""
     authorize(Action.SEE_ADMIN_PAGES)
+    response = redirect_to(back_url(ADMIN))
+    _set_zone(response)
+    return response
+
+
+def _set_zone(response: Any) -> None:
+    """Set the cookie of the zone that the form names, if it is known."""
     request = current_request()
     name = request.form.get("zone", "")
-    response = redirect_to(back_url(ADMIN))
     if find_zone(name) is not None:
         cookie.set_local(
             response,
@@ -85,4 +96,3 @@ def choose_zone() -> Response:
             request.base_path or "/",
             LIFETIME_SECONDS,
         )
-    return response

@@ -107,18 +107,36 @@ def test_current_session_is_first_without_button(service: Service) -> None:
     assert handle == other.id
 
 
-def test_session_times_are_relative_and_exact(
+def test_session_times_are_exact_and_relative(
     service: Service, set_clock: SetClock
 ) -> None:
-    """The exact time is in an attribute."""
+    """They are in the zone that the page names."""
     user = stored_user()
     here = signed_in_by(service, user)
     set_clock.advance(180)
     page = Page(here.get(PATH))
-    assert "Signed in 3 minutes ago" in page.text
+    assert "Signed in 2026-03-29 00:30:15 · Last seen" in page.text
+    assert "(1 second ago)" in page.text
     times = [given for tag, given in page.elements if tag == "time"]
-    assert times[0]["datetime"] == "2026-03-29T00:30:15.123457+00:00"
-    assert times[0]["title"] == "Mar 29, 2026, 12:30:15\u202fAM UTC"
+    assert times[0]["datetime"] == "2026-03-29T00:30:15+00:00"
+    assert times[0]["title"] == "3 minutes ago"
+    assert "Times: UTC" in page.text
+
+
+def test_user_chooses_the_zone_of_times(
+    service: Service, set_clock: SetClock
+) -> None:
+    """The choice leads back to the page, and keeps the other choices."""
+    here = signed_in_by(service, stored_user())
+    assert "2026-03-29 00:30:15" in Page(here.get(PATH)).text
+    answer = here.post(
+        "/account/preferences", {"zone": "Asia/Tokyo", "shown_page": PATH}
+    )
+    assert answer.headers["Location"] == PATH
+    assert len(answer.headers.getlist("Set-Cookie")) == 1
+    page = Page(here.get(PATH))
+    assert "Times: Asia/Tokyo" in page.text
+    assert "2026-03-29 09:30:15" in page.text
 
 
 def test_only_session_has_nothing_to_end(service: Service) -> None:

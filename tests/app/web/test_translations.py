@@ -2,10 +2,15 @@
 """The pages' texts are translated into each language."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+import vestibule.mail
 from tests.repo import texts
+
+#: Mails in French.
+_FRENCH_MAILS = Path(vestibule.mail.__file__).parent / "templates" / "fr"
 
 
 @pytest.mark.parametrize("language", texts.TRANSLATED)
@@ -46,3 +51,22 @@ def test_translation_has_same_placeholders(language: str) -> None:
 def gaps(text: str) -> set[str]:
     """Return the names of a text's placeholders."""
     return set(re.findall(r"%\((\w+)\)s", text))
+
+
+def test_french_punctuation_stays_with_its_word() -> None:
+    """No line begins with the mark: the space before it does not break."""
+    wordings = [
+        str(one)
+        for message in texts.kept("fr")
+        for one in (
+            message.string
+            if isinstance(message.string, list | tuple)
+            else [message.string]
+        )
+    ]
+    files = sorted(_FRENCH_MAILS.iterdir())
+    assert files
+    wordings += [file.read_text("utf-8") for file in files]
+    assert [
+        one for one in wordings if re.search(r"\S [?!:;](\s|$)", one)
+    ] == []

@@ -228,7 +228,11 @@ def _confirm_sessions_page(
                 number,
             )
             % {"number": number},
-            gettext("These browsers are signed out immediately."),
+            ngettext(
+                "The browser that uses it is signed out immediately.",
+                "These browsers are signed out immediately.",
+                number,
+            ),
             gettext("Sign out"),
             own_url(_END),
             _home(sessions),

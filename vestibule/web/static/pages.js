@@ -32,6 +32,9 @@ addEventListener("pageshow", () => {
   }
 });
 
+// On phones the tabs of the admin pages are wider than the screen.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 for (const button of document.querySelectorAll("button[data-zone]")) {
   if (zone && zone !== "UTC") {

@@ -12,23 +12,21 @@ from typing import Any
 from vestibule.protect.assurance import (
     denial_for_user,
     lead_page,
-    requirement,
 )
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
-from vestibule.protect.backends import SETTINGS, Installation, OpensInProcess
+from vestibule.protect.backends import Installation
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     Denial,
     denial_for_error,
-    validate_roles,
 )
+from vestibule.protect.middleware import Middleware
 from vestibule.protect.request_headers import (
     from_scope,
     without_identity_headers,
 )
 from vestibule.protect.sign_in import SignInPages, target_of_scope
 from vestibule.protect.verify_response import (
-    DEFAULT_TIMEOUT,
     PRINCIPAL,
     Principal,
 )
@@ -43,45 +41,17 @@ ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
 _DENIAL_EXTENSION = "websocket.http.response"
 
 
-class Protection(OpensInProcess):
-    """Middleware that lets only signed-in users reach an application.
+class Protection(Middleware[ASGIApplication, AsyncBackend]):
+    """Middleware for ASGI applications; see `Middleware`."""
 
-    `url` is the address of a Vestibule; without it, the installation of
-    this process is used. With `audience`, the host of the application, the
-    signed identity from forward authentication counts instead of the
-    cookie. `roles` requires one of these roles. `optional` lets anonymous
-    requests pass, for an application that decides itself. `level`,
-    `phishing_resistant` and `fresh` (in seconds) demand more of how users
-    signed in; page loads of users who lack that are led to the pages of
-    Vestibule, whose address is `pages` as for Flask. `timeout` is in
-    seconds.
-    """
-
-    def __init__(
+    def _find_backend(
         self,
-        app: ASGIApplication,
-        url: str | Installation | None = SETTINGS,
-        *,
-        audience: str | None = None,
-        roles: tuple[str, ...] = (),
-        optional: bool = False,
-        level: int = 1,
-        phishing_resistant: bool = False,
-        fresh: int | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
-        pages: str | None = "",
-    ) -> None:
-        """Wrap `app`.
-
-        Raise `InvalidValue` or `ConfigurationError`, and `TypeError` or
-        `ValueError` for a demand without meaning.
-        """
-        self._app = app
-        self._roles = validate_roles(roles) if roles else ()
-        self._optional = optional
-        self._demand = requirement(level, phishing_resistant, fresh)
-        self._pages = None if pages is None else SignInPages(pages)
-        self._backend = async_backend_for(url, audience, timeout)
+        url: str | Installation | None,
+        audience: str | None,
+        timeout: float,
+    ) -> AsyncBackend:
+        """Return the backend at `url`, or that of this process."""
+        return async_backend_for(url, audience, timeout)
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send

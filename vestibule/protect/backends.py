@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from vestibule.core import clock, setting_types
 from vestibule.core.command_line import install_hint
@@ -168,31 +168,6 @@ class Installation:
         setting_types.give(
             {name: value for name, value in values.items() if value}
         )
-
-
-class OpensInProcess:
-    """A middleware that may use the database of a Vestibule itself."""
-
-    @classmethod
-    def in_process(
-        cls,
-        application: Any,
-        *,
-        database_url: str | None = None,
-        session_name: str | None = None,
-        **options: Any,
-    ) -> Self:
-        """Return a middleware around `application` without a URL.
-
-        `database_url` and `session_name` count before the settings of this
-        process. The other arguments are those of the class. Raise
-        `ConfigurationError` for settings or a database that cannot work.
-        """
-        make: Any = cls
-        middleware: Self = make(
-            application, Installation(database_url, session_name), **options
-        )
-        return middleware
 
 
 #: The installation that the settings of this process describe: what an

@@ -35,8 +35,9 @@ from vestibule.protect.assurance import (
     refusing,
 )
 from vestibule.protect.async_backends import AsyncBackend, async_backend_for
-from vestibule.protect.backends import SETTINGS, Installation, OpensInProcess
+from vestibule.protect.backends import SETTINGS, Installation
 from vestibule.protect.denials import BACKEND_ERRORS, denial_for_error
+from vestibule.protect.middleware import OpensInProcess
 from vestibule.protect.request_headers import without_identity_headers
 from vestibule.protect.sign_in import SignInPages
 from vestibule.protect.verify_response import (

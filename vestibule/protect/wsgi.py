@@ -13,28 +13,24 @@ from typing import Any
 from vestibule.protect.assurance import (
     denial_for_user,
     lead_page,
-    requirement,
 )
 from vestibule.protect.backends import (
-    SETTINGS,
     Backend,
     Installation,
-    OpensInProcess,
     backend_for,
 )
 from vestibule.protect.denials import (
     BACKEND_ERRORS,
     Denial,
     denial_for_error,
-    validate_roles,
 )
+from vestibule.protect.middleware import Middleware
 from vestibule.protect.request_headers import (
     from_environ,
     strip_identity_headers,
 )
-from vestibule.protect.sign_in import SignInPages, target_of_environ
+from vestibule.protect.sign_in import target_of_environ
 from vestibule.protect.verify_response import (
-    DEFAULT_TIMEOUT,
     PRINCIPAL,
     Principal,
 )
@@ -42,45 +38,17 @@ from vestibule.protect.verify_response import (
 WSGIApplication = Callable[..., Iterable[bytes]]
 
 
-class Protection(OpensInProcess):
-    """Middleware that lets only signed-in users reach an application.
+class Protection(Middleware[WSGIApplication, Backend]):
+    """Middleware for WSGI applications; see `Middleware`."""
 
-    `url` is the address of a Vestibule; without it, the installation of
-    this process is used. With `audience`, the host of the application, the
-    signed identity from forward authentication counts instead of the
-    cookie. `roles` requires one of these roles. `optional` lets anonymous
-    requests pass, for an application that decides itself. `level`,
-    `phishing_resistant` and `fresh` (in seconds) demand more of how users
-    signed in; page loads of users who lack that are led to the pages of
-    Vestibule, whose address is `pages` as for Flask. `timeout` is in
-    seconds.
-    """
-
-    def __init__(
+    def _find_backend(
         self,
-        application: WSGIApplication,
-        url: str | Installation | None = SETTINGS,
-        *,
-        audience: str | None = None,
-        roles: tuple[str, ...] = (),
-        optional: bool = False,
-        level: int = 1,
-        phishing_resistant: bool = False,
-        fresh: int | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
-        pages: str | None = "",
-    ) -> None:
-        """Wrap `application`.
-
-        Raise `InvalidValue` or `ConfigurationError`, and `TypeError` or
-        `ValueError` for a demand without meaning.
-        """
-        self._application = application
-        self._roles = validate_roles(roles) if roles else ()
-        self._optional = optional
-        self._demand = requirement(level, phishing_resistant, fresh)
-        self._pages = None if pages is None else SignInPages(pages)
-        self._backend = backend_for(url, audience, timeout)
+        url: str | Installation | None,
+        audience: str | None,
+        timeout: float,
+    ) -> Backend:
+        """Return the backend at `url`, or that of this process."""
+        return backend_for(url, audience, timeout)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -102,7 +70,7 @@ class Protection(OpensInProcess):
             body = _deny(denial, start_response)
             return () if environ.get("REQUEST_METHOD") == "HEAD" else (body,)
         strip_identity_headers(environ)
-        return self._application(environ, start_response)
+        return self._app(environ, start_response)
 
     def close(self) -> None:
         """Close the connections to Vestibule."""

@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 
 from tests.backends import PgBouncer, PostgreSQL, missing
 from tests.clocks import SetClock
-from tests.serving import Server
+from tests.serving import Server, setting_names
 from vestibule.audit import log
 from vestibule.audit.writer import audit_writer
 from vestibule.core import passwords, setting_types, settings
@@ -58,6 +58,11 @@ hypothesis.settings.load_profile("shared")
 # tests start and interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Fixtures of several tests start before `clean_settings`. They must not see
+# the settings of the developer who runs the tests.
+for _name in setting_names():
+    os.environ.pop(_name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -146,10 +151,14 @@ def chromium() -> Iterator["Browser"]:
 def clean_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """Give each test the default settings and an SQLite file of its own."""
+    """Give each test the default settings and an SQLite file of its own.
+
+    A fixture of several tests must not leave a setting in the environment:
+    all later ones of this process would run with it.
+    """
+    left = setting_names() & os.environ.keys()
+    assert not left, f"a fixture left these settings: {sorted(left)}"
     before = {**os.environ}
-    for setting in settings.ALL:
-        monkeypatch.delenv(setting.name, raising=False)
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/vestibule.db")
     monkeypatch.setenv("ENV_FILE", "none")
     monkeypatch.setattr(setting_types, "_given", {})

@@ -13,6 +13,7 @@ import requests
 
 from tests.clocks import FileClock
 from tests.ports import free_port
+from vestibule.core import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COOKIE = "_my_session_id"
@@ -25,49 +26,31 @@ LOGOUT = "/api/v1/auth_session/logout"
 REFRESH = "/api/v1/auth_session/refresh"
 SESSIONS = "/api/v1/auth_session/sessions"
 VERIFY = "/api/v1/auth_session/verify"
-#: Prefixes of settings that a server must not inherit from the tests.
-_OURS = (
-    "API_",
-    "AUTH",
-    "SESSION_",
-    "DATABASE_",
-    "PASSWORD_",
-    "WORKERS",
-    "BLOCKING_THREADS",
-    "BODY_TIMEOUT",
-    "KEEPALIVE_TIMEOUT",
-    "DRAIN_DELAY",
-    "LOG_LEVEL",
-    "THROTTLE",
-    "TRUSTED_PROXIES",
-    "WEB_PAGES",
-    "REGISTRATION",
-    "BRAND_",
-    "EVENTS_",
-    "LOGIN_URL",
-    "ALLOWED_RETURN_HOSTS",
-    "BASE_PATH",
-    "COOKIE_",
-    "CORS_",
-    "CLEAR_SITE_DATA",
-    "IDENTITY_",
-    "METRICS",
-    "API_DOCS",
-)
 
 
-def environment(folder: Path, **settings: str) -> dict[str, str]:
-    """Return a clean environment with `settings` and an SQLite file."""
+def setting_names() -> set[str]:
+    """Return the names of all variables that give a setting a value."""
+    return {
+        name
+        for setting in settings.ALL
+        for name in (setting.name, setting.prefixed_name)
+    }
+
+
+def environment(folder: Path, **given: str) -> dict[str, str]:
+    """Return an environment with the settings `given` and an SQLite file.
+
+    It has no setting of this process: of another test, or the developer's.
+    """
+    ours = setting_names()
     clean = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(_OURS)
+        name: value for name, value in os.environ.items() if name not in ours
     }
     clean["PYTHONPATH"] = str(ROOT)
     # Ignore a developer's own .env file in the repository.
     clean["ENV_FILE"] = "none"
     clean["DATABASE_URL"] = f"sqlite:///{folder / 'vestibule.db'}"
-    return clean | settings
+    return clean | given
 
 
 class Server:

@@ -107,9 +107,11 @@ def demo_site(folder: Path) -> Iterator[Site]:
         server.start()
         for _ in fill(USERS, PASSWORD):
             pass
-        yield _populate(server)
-        assert server.stop() == 0
+        site = _populate(server)
         engine.close()
+    # Other servers of this process must not get these settings.
+    yield site
+    assert server.stop() == 0
 
 
 def _populate(server: Server) -> Site:

@@ -155,8 +155,12 @@ def set_missing(values: Mapping[str, str]) -> None:
 
 
 def replace_settings(names: Iterable[str], values: Mapping[str, str]) -> None:
-    """Unset the settings `names` in this process, then set `values`."""
+    """Unset the settings `names` in this process, then set `values`.
+
+    The variables with `PREFIX` are unset too: they count before the others.
+    """
     for name in names:
+        os.environ.pop(PREFIX + name, None)
         os.environ.pop(name, None)
     os.environ.update(values)
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """A deployment: a proxy, the application behind it, and Vestibule."""
 
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -40,6 +42,36 @@ FETCH = {
     "Sec-Fetch-Dest": "empty",
     "Sec-Fetch-Site": "same-origin",
 }
+
+
+def gunicorn_options() -> list[str]:
+    """Return the options for gunicorn that the guide shows."""
+    page = (ROOT / "docs/settings.md").read_text()
+    (shown,) = re.findall(r"`gunicorn (.*) api\.v1\.app:app`", page)
+    return str(shown).split()
+
+
+def start_gunicorn(
+    bind: str, env: dict[str, str], log: Path
+) -> "subprocess.Popen[bytes]":
+    """Start gunicorn on the address `bind` as the guide does."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                *gunicorn_options(),
+                f"--bind={bind}",
+                "--worker-tmp-dir=/dev/shm",
+                "api.v1.app:app",
+            ],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
 
 
 class Application:

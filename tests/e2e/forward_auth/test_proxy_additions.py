@@ -2,8 +2,6 @@
 """Preflights, Traefik's redirects and a Unix socket behind a proxy."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -17,7 +15,9 @@ from tests.e2e.forward_auth.deployment import (
     PASSWORD,
     Application,
     Deployment,
+    gunicorn_options,
     reached,
+    start_gunicorn,
 )
 from tests.e2e.forward_auth.proxies import (
     APPLICATION,
@@ -39,6 +39,7 @@ from tests.serving import (
     SESSIONS,
     Server,
 )
+from vestibule.core import settings
 
 __all__ = ["traefik"]
 
@@ -133,25 +134,11 @@ def test_traefik_sends_visitor_to_own_host(
     assert shown == "https://app.example.com/sign-in?return_to=/page"
 
 
-def gunicorn_on(at: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start gunicorn on the Unix socket `at`; its log is beside it."""
-    with at.with_name("log").open("wb") as log:
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "--threads=4",
-                f"--bind=unix:{at}",
-                "--worker-tmp-dir=/dev/shm",
-                "api.v1.app:app",
-            ],
-            cwd=ROOT,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+def test_gunicorn_keeps_connections_longer_than_proxies() -> None:
+    """As long as our server, so no proxy uses one that is being closed."""
+    options = gunicorn_options()
+    seconds = options[options.index("--keep-alive") + 1]
+    assert int(seconds) >= int(settings.KEEPALIVE_TIMEOUT.default or 0)
 
 
 def test_gunicorn_on_unix_socket_behind_nginx(
@@ -159,7 +146,11 @@ def test_gunicorn_on_unix_socket_behind_nginx(
 ) -> None:
     """`TRUSTED_PROXIES=unix` gives it the client's address and TLS."""
     at = tmp_path / "socket"
-    process = gunicorn_on(at, vestibule.env | {"TRUSTED_PROXIES": "unix"})
+    process = start_gunicorn(
+        f"unix:{at}",
+        vestibule.env | {"TRUSTED_PROXIES": "unix"},
+        at.with_name("log"),
+    )
     folder = tmp_path / "nginx"
     folder.mkdir()
     proxy = Nginx(folder)

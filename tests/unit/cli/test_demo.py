@@ -48,12 +48,19 @@ def folder(tmp_path: Path) -> Path:
 def begun(
     folder: Path, *options: str, shell: tuple[str, ...] = ()
 ) -> "subprocess.Popen[str]":
-    """Start a demo, by a shell perhaps, with settings that do not count."""
+    """Start a demo, by a shell perhaps, with settings that do not count.
+
+    They would write to another database, or start nothing.
+    """
+    other = f"sqlite:///{folder.parent / 'other.db'}"
     return subprocess.Popen(
         [*shell, *COMMAND, "demo", *options],
         cwd=folder.parent,
         env=environment(
-            folder.parent, TMPDIR=str(folder), AUTH_TYPE="nonsense"
+            folder.parent,
+            TMPDIR=str(folder),
+            AUTH_TYPE="nonsense",
+            VESTIBULE_DATABASE_URL=other,
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -34,6 +34,7 @@ from vestibule.web.templating import THEME_COOKIE, THEMES, redirect_to
 PAGE_FIELD = "shown_page"
 #: Seconds for which a browser keeps a choice: a year.
 LIFETIME_SECONDS = 31_536_000
+_ZONE = f"{ADMIN}/zone"
 
 
 @pages.post(PREFERENCES)
@@ -69,7 +70,14 @@ def _set(
         cookie.clear_local(response, name, request.is_secure, path)
 
 
-@pages.post("/admin/zone")
+@pages.get(_ZONE)
+def show_zone() -> Response:
+    """Lead to the list whose form was sent without a session."""
+    authorize(Action.SEE_ADMIN_PAGES)
+    return redirect_to(back_url(ADMIN))
+
+
+@pages.post(_ZONE)
 def choose_zone() -> Response:
     """Keep the zone that the form names, and go back to the list."""
     authorize(Action.SEE_ADMIN_PAGES)

@@ -43,6 +43,15 @@ def test_translation_has_same_placeholders(language: str) -> None:
             assert gaps(str(one)) >= set.intersection(*map(gaps, source))
 
 
+def test_french_has_its_own_punctuation() -> None:
+    """A curly apostrophe, and no line break before `?` or in a quotation."""
+    for message in texts.kept("fr"):
+        given = message.string
+        for one in (given,) if isinstance(given, str) else given or ():
+            wrong = re.search(r"'| [?!:;\u00bb]|\u00ab ", str(one))
+            assert wrong is None or not message.id, one
+
+
 def gaps(text: str) -> set[str]:
     """Return the names of a text's placeholders."""
     return set(re.findall(r"%\((\w+)\)s", text))

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The events of the security log, as a list and as a file."""
 
+import codecs
 from datetime import datetime
+from itertools import chain
 
 from flask import Response
 
@@ -43,8 +45,14 @@ def export_events_page() -> Response:
     """Send the events that the filter selects as a file."""
     authorize(Action.LIST_EVENTS)
     form = FilterForm(ADMIN_EVENTS, *_FIELDS, "format")
+    form.values["format"] = form.values["format"] or "csv"
     file = form.run(lambda: export_response(_in_utc(form), zone()), None)
-    return _events_page(form) if file is None else file
+    if file is None:
+        return _events_page(form)
+    if file.mimetype == "text/csv":
+        # Without it, Excel does not read the file as UTF-8.
+        file.response = chain((codecs.BOM_UTF8,), file.iter_encoded())
+    return file
 
 
 def _events_page(form: FilterForm) -> Response:

@@ -67,7 +67,6 @@ from vestibule.web.routes import (
     admin_user_path,
     back_url,
     list_url,
-    own_url,
     pages,
 )
 from vestibule.web.templating import page, redirect, redirect_to
@@ -346,7 +345,6 @@ def _confirm_page(
         gettext(chosen.question),
         gettext(chosen.consequence),
         gettext(chosen.button),
-        own_url(f"{home}/{name}"),
         home,
         user_targets([user]),
         is_dangerous=name in DANGEROUS,

@@ -40,12 +40,13 @@ _ZONE = f"{ADMIN}/zone"
 @pages.post(PREFERENCES)
 @public
 def set_preferences() -> Response:
-    """Keep the language and the theme, and lead back to the page."""
+    """Keep the language, the theme and the zone; lead back to the page."""
     form = current_request().form
     back = safe_redirect(form.get(PAGE_FIELD)) or own_url(SIGN_IN)
     response = redirect_to(back)
     _set(response, LANGUAGE_COOKIE, form.get("language", ""), LANGUAGES)
     _set(response, THEME_COOKIE, form.get("theme", ""), THEMES)
+    _set_zone(response, form.get("zone", ""))
     return response
 
 
@@ -81,9 +82,14 @@ def show_zone() -> Response:
 def choose_zone() -> Response:
     """Keep the zone that the form names, and go back to the list."""
     authorize(Action.SEE_ADMIN_PAGES)
-    request = current_request()
-    name = request.form.get("zone", "")
     response = redirect_to(back_url(ADMIN))
+    _set_zone(response, current_request().form.get("zone", ""))
+    return response
+
+
+def _set_zone(response: Any, name: str) -> None:
+    """Set the cookie of the zone with this name, if there is one."""
+    request = current_request()
     if find_zone(name) is not None:
         cookie.set_local(
             response,
@@ -93,4 +99,3 @@ def choose_zone() -> Response:
             request.base_path or "/",
             LIFETIME_SECONDS,
         )
-    return response

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The activity page: events with labels, in pages."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -57,13 +58,13 @@ def test_activity_lists_events_newest_first(service: Service) -> None:
     there = with_stored_events(service, user)
     there.post("/sign-out")
     assert audit_writer().flush()
-    text = shown(here)
+    text, now = shown(here), f"{clock.now():%Y-%m-%d %H:%M:%S}"
     places = [
         text.index(words)
         for words in (
             "Signed out",
-            "Signed in 1 second ago · Unknown program",
-            "Signed in 1 second ago · curl · 127.0.0.1",
+            f"Signed in 1 second ago ({now}) · Unknown program",
+            f"Signed in This session 1 second ago ({now}) · curl · 127.0.0.1",
             "A wrong password was entered Was it you?",
         )
     ]
@@ -118,7 +119,51 @@ def test_repeated_event_is_one_line_with_count(service: Service) -> None:
         ]
     )
     text = shown(with_stored_events(service, user))
+    text = re.sub(r" \(.{19}\)", "", text)
     assert "Too many failed attempts Was it you? 2 days ago · 37 times" in text
+
+
+def test_what_was_not_the_user_has_a_way_on(service: Service) -> None:
+    """A password to change, and a session that is still live to end."""
+    user = stored_user()
+    Browser(service).post("/sign-in", {"email": user.email, "password": "x"})
+    there = with_stored_events(service, user)
+    here = with_stored_events(service, user)
+    links = [
+        str(given["href"])
+        for tag, given in Page(here.get(PATH)).elements
+        if tag == "a" and "href" in given
+    ]
+    # The sentence above the list, and "Was it you?".
+    assert links.count("/account/password") == 2
+    (link,) = (each for each in links if "/not-me?" in each)
+    asked = Page(here.get(link))
+    assert "This wasn't you?" in asked.text
+    session = str(asked.fields()["session"]["value"])
+    here.post(link, {"session": session})
+    assert there.get("/account").status_code == 303
+    assert here.get("/account").status_code == 200
+    assert "/not-me?" not in here.get(PATH).text
+
+
+def test_times_of_a_member_are_in_the_chosen_zone(
+    service: Service, set_clock: SetClock
+) -> None:
+    """The footer of each page names and changes it."""
+    browser = with_stored_events(service, stored_user())
+    utc = f"({clock.now():%Y-%m-%d %H:%M:%S})"
+    for path in (PATH, "/account/sessions", "/account"):
+        text = shown(browser, path)
+        assert utc in text and "Times: UTC" in text
+    form = {"zone": "Asia/Kolkata", "shown_page": PATH}
+    answer = browser.post("/account/preferences", form)
+    assert answer.headers["Location"] == PATH
+    there = clock.now() + timedelta(hours=5, minutes=30)
+    text = shown(browser)
+    assert f"({there:%Y-%m-%d %H:%M:%S})" in text
+    assert "Times: Asia/Kolkata" in text
+    browser.post("/account/preferences", form | {"zone": "Moon/Sea"})
+    assert "Times: Asia/Kolkata" in shown(browser)
 
 
 def test_each_event_has_a_label(service: Service) -> None:

@@ -40,6 +40,11 @@ for (const button of document.querySelectorAll("button[data-zone]")) {
   }
 }
 
+const choice = document.querySelector("select[data-zone]");
+if (choice && zone && ![...choice.options].some((each) => each.value === zone)) {
+  choice.add(new Option(choice.options[0].text.replace("UTC", zone), zone));
+}
+
 for (const all of document.querySelectorAll("input[data-all]")) {
   const boxes = all.closest("table").querySelectorAll("tbody input[type=checkbox]");
   all.hidden = false;

@@ -229,6 +229,12 @@ def test_users_and_sessions_are_exported_with_emails(
         sent = browser.get(f"/admin/{path}/export")
         assert sent.data.startswith(b"\xef\xbb\xbf"), path
         assert sent.data.count(b"\xef\xbb\xbf") == 1
+    assert audit_writer().flush()
+    events_sent = browser.get(
+        f"/admin/events/export?user={user.id}&kind=login"
+    )
+    assert events_sent.text.splitlines()[0].endswith(",times,email,by_email")
+    assert rows(events_sent.text)[0][-2:] == ["ada@example.com", ""]
     assert "attachment" in answer.headers["Content-Disposition"]
     ((id, email, first, *_),) = rows(answer.text)
     assert (id, email, first) == (user.id, user.email, "'=cmd()")

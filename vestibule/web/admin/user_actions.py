@@ -354,7 +354,7 @@ def _confirm_page(
             question=gettext("Mail an invitation?"),
             consequence=gettext(
                 "The user gets a mail with a link to choose a password. It"
-                " works once, within 72 hours."
+                " works once, within 72 hours. Any earlier link stops working."
             ),
         )
     if name == "code" and is_invited(user):

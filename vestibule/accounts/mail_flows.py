@@ -12,6 +12,7 @@ from typing import Any
 
 from vestibule.accounts.credentials import check_email, new_password_hash
 from vestibule.accounts.permissions import LOCAL, Actor, is_disabled
+from vestibule.accounts.recovery import list_mailed_invitation
 from vestibule.accounts.revocation import end_in_memory
 from vestibule.accounts.throttle import guess_code, log_refusal
 from vestibule.audit.log import EventType, log
@@ -153,16 +154,19 @@ def ask_for_change(
 def send_password_mail(user: User, *, actor: Actor = LOCAL) -> bool:
     """Queue a mail with a link to a new password; return True if queued.
 
-    It is an invitation for a user who never had a password. Nothing is queued
-    without an address, for a disabled user, whose link would not work, and
-    if the address has had too many.
+    It is an invitation for a user who never had a password, and takes the
+    place of earlier ones. Nothing is queued without an address, for a
+    disabled user, whose link would not work, and if the address has had too
+    many.
     """
     if user.email is None or is_disabled(user):
         return False
-    kind, lifetime = MailKind.RESET, _reset_lifetime()
+    kind, lifetime, now = MailKind.RESET, _reset_lifetime(), clock.now()
     if is_invited(user):
         kind, lifetime = MailKind.INVITATION, INVITATION_LIFETIME
     is_queued = _queue(kind, user, user.email, lifetime, LOCAL, None)
+    if is_queued and kind is MailKind.INVITATION:
+        list_mailed_invitation(user, now, lifetime, actor)
     if is_queued:
         log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return is_queued

@@ -78,6 +78,30 @@ class ResetCode(NamedTuple):
         return f"ResetCode(expires_at={self.expires_at})"
 
 
+def _replace_code(user: User, code: NewCode) -> None:
+    """Store a user's new code; a new invitation ends mailed ones, too."""
+    if codes.is_invited(user):
+        codes.replace_invitation(user.id, code, code.created_at)
+    else:
+        codes.replace_reset_code(user.id, code)
+
+
+def list_mailed_invitation(
+    user: User, mailed_at: datetime, lifetime: timedelta, actor: Actor
+) -> None:
+    """Make an invitation that was mailed the open one of its user.
+
+    So it is listed and can be revoked, and earlier links stop working. The
+    code that is stored here is never shown: the mail has a link of its own.
+    """
+    before = mailed_at - timedelta.resolution
+    _create_code(
+        lambda code: codes.replace_invitation(user.id, code, before),
+        actor,
+        lifetime,
+    )
+
+
 def issue_code(
     user: User,
     *,
@@ -85,9 +109,7 @@ def issue_code(
     lifetime: timedelta = RESET_CODE_LIFETIME,
 ) -> ResetCode:
     """Return a new code for `user`; an earlier one stops working."""
-    issued = _create_code(
-        partial(codes.replace_reset_code, user.id), actor, lifetime
-    )
+    issued = _create_code(partial(_replace_code, user), actor, lifetime)
     log(EventType.RESET_CODE_ISSUED, user=user.id, by=actor.id)
     return issued
 

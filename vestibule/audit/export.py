@@ -9,7 +9,7 @@ says so in its last line.
 import csv
 import io
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
 from itertools import chain
 from typing import NamedTuple
@@ -134,13 +134,16 @@ def escape_formula(value: str | int | None) -> str | int | None:
     return value
 
 
-def _csv_rows(batch: Sequence[Event], zone: tzinfo) -> bytes:
-    """Return rows of a CSV file (RFC 4180)."""
+def csv_rows(rows: Iterable[Iterable[str | int | None]]) -> bytes:
+    """Return rows of a CSV file (RFC 4180), in which no cell is a formula."""
     text = io.StringIO()
-    csv.writer(text).writerows(
-        map(escape_formula, event_record(one, zone).values()) for one in batch
-    )
+    csv.writer(text).writerows(map(escape_formula, row) for row in rows)
     return text.getvalue().encode()
+
+
+def _csv_events(batch: Sequence[Event], zone: tzinfo) -> bytes:
+    """Return events as rows of a CSV file."""
+    return csv_rows(event_record(one, zone).values() for one in batch)
 
 
 def _json_lines(batch: Sequence[Event], zone: tzinfo) -> bytes:
@@ -154,7 +157,7 @@ FORMATS = {
     "csv": Format(
         "text/csv",
         ",".join(FIELDS).encode() + b"\r\n",
-        _csv_rows,
+        _csv_events,
         b"error: Service Unavailable\r\n",
     ),
     "jsonl": Format(

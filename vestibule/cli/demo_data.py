@@ -183,7 +183,7 @@ def _user(number: int, now: datetime, rng: Random) -> User:
     since = _past(now - timedelta(days=DAYS), 100 * 86_400, rng)
     if number % 12 == 5:
         # Some joined lately, so that the chart of new users has bars.
-        since = _past(now, DAYS * 86_400, rng)
+        since = now - timedelta(days=DAYS) * rng.random() ** 2
     user = User(
         email=email,
         first_name=first,
@@ -200,7 +200,7 @@ def _user(number: int, now: datetime, rng: Random) -> User:
 
 def _session(user: User, now: datetime, rng: Random) -> UserSession:
     """Return a session of a user, last used at a random time."""
-    began = _past(now, MAX_SESSION_AGE, rng)
+    began = _past(now, MAX_SESSION_AGE, rng, user.created_at)
     seen = began + (now - began) * rng.random() ** 0.3
     return UserSession(
         user_id=user.id,
@@ -226,7 +226,7 @@ def _events(
         )
     for _ in range(rng.randrange(4)):
         ended = _session(user, now, rng)
-        began = _past(now, DAYS * 86_400, rng)
+        began = _past(now, DAYS * 86_400, rng, user.created_at)
         if rng.random() < 0.4:
             yield _event(
                 EventType.LOGIN_FAILED, began, ended, reason="wrong_password"
@@ -247,12 +247,18 @@ def _events(
         )
     if rng.random() < 0.1:
         yield Event(
-            _past(now, DAYS * 86_400, rng),
+            _past(now, DAYS * 86_400, rng, user.created_at),
             EventType.PASSWORD_CHANGED.value,
             user.id,
         )
     if user.disabled_at is not None:
         yield Event(user.disabled_at, EventType.USER_DISABLED.value, user.id)
+        for _ in range(rng.randrange(1, 8)):
+            yield _event(
+                EventType.LOGIN_DISABLED,
+                now - (now - user.disabled_at) * rng.random() ** 3,
+                _session(user, now, rng),
+            )
 
 
 def _event(
@@ -276,6 +282,14 @@ def _event(
     )
 
 
-def _past(now: datetime, seconds: int, rng: Random) -> datetime:
-    """Return a random time within so many seconds before `now`."""
-    return now - timedelta(seconds=rng.uniform(60, seconds))
+def _past(
+    now: datetime, seconds: int, rng: Random, since: datetime | None = None
+) -> datetime:
+    """Return a random time within so many seconds before `now`.
+
+    With `since` it is not before that time.
+    """
+    found = now - timedelta(seconds=rng.uniform(60, seconds))
+    if since is None or found >= since:
+        return found
+    return since + (now - since) * rng.random()

@@ -35,6 +35,7 @@ from vestibule.db import keyset, session_queries
 from vestibule.db.engine import database
 from vestibule.db.factor_tables import PASSKEY_HANDLES
 from vestibule.db.keyset import Count, Cursor, Order, Source
+from vestibule.db.mail_tokens import end_password_links
 from vestibule.db.models.base import is_storable
 from vestibule.db.models.user import User
 from vestibule.db.statements import insert_into
@@ -79,6 +80,16 @@ def replace_reset_code(user_id: str, code: NewCode) -> None:
     """Store a user's new code in place of the previous one."""
     with database().transaction() as connection:
         _replace_in_transaction(connection, user_id, code)
+
+
+def replace_invitation(user_id: str, code: NewCode, until: datetime) -> None:
+    """Store the code of a new invitation in place of the previous one.
+
+    The links of invitations that were mailed at `until` or before end too.
+    """
+    with database().transaction() as connection:
+        _replace_in_transaction(connection, user_id, code)
+        end_password_links(connection, user_id, until)
 
 
 def add_user_with_reset_code(user: User, code: NewCode) -> None:
@@ -289,7 +300,10 @@ def is_invited(user: User) -> bool:
 
 
 def delete_invitation(user_id: str, now: datetime) -> bool:
-    """Delete a user's open invitation; return True if there was one."""
+    """Delete a user's open invitation; return True if there was one.
+
+    Its link may have been mailed, or wait to be.
+    """
     if not is_storable(user_id):
         return False
     invited = exists().where(USERS.c.id == _C.user_id, _IS_INVITED)
@@ -299,6 +313,8 @@ def delete_invitation(user_id: str, now: datetime) -> bool:
                 _C.user_id == user_id, _C.expires_at > now, invited
             )
         )
+        if deleted.rowcount:
+            end_password_links(connection, user_id, now)
     return deleted.rowcount > 0
 
 

@@ -37,6 +37,8 @@ MAX_CODE_TRIES = 5
 #: What a new password or email makes invalid: links to set a password, and
 #: to confirm the email.
 PASSWORD_PURPOSES = ("reset", "invitation", "confirm")
+#: Those whose link sets a password.
+_LINK_PURPOSES = ("reset", "invitation")
 _TOKEN = MAIL_TOKENS.c
 
 
@@ -170,6 +172,25 @@ def delete_in_transaction(
     if purposes:
         condition &= _TOKEN.purpose.in_(purposes)
     connection.execute(delete(MAIL_TOKENS).where(condition))
+
+
+def end_password_links(
+    connection: Connection, user_id: str, until: datetime
+) -> None:
+    """Delete a user's links for a password, made at `until` or before.
+
+    Mails with such links that still wait are dropped.
+    """
+    connection.execute(
+        delete(MAIL_TOKENS).where(
+            _TOKEN.user_id == user_id,
+            _TOKEN.purpose.in_(_LINK_PURPOSES),
+            _TOKEN.created_at <= until,
+        )
+    )
+    outgoing_mails.drop_in_transaction(
+        connection, user_id, _LINK_PURPOSES, until
+    )
 
 
 def purge() -> int:

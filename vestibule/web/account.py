@@ -58,13 +58,15 @@ _NAMES = ("first_name", "last_name")
 
 @pages.get(f"{ACCOUNT}/name")
 @pages.get(f"{ACCOUNT}/email")
+@pages.get(f"{ACCOUNT}/confirmation")
+@pages.get(f"{ACCOUNT}/notices")
 @pages.get(PASSWORD)
 @pages.get(ACCOUNT)
 def show_account() -> Response:
     """Show the account, with a form for each part.
 
-    The address of a form that had errors shows it too, when it is opened
-    again.
+    The address of each form shows it too: after an error, and after a new
+    sign-in.
     """
     return _account_page(current_mechanism_and_user()[1])
 
@@ -213,5 +215,6 @@ def _account_page(
             name: form.get(name, getattr(user, name) or "")
             for name in (*_NAMES, "email")
         },
+        device_notices="device_notices" in form or user.device_notices,
         min_length=settings.PASSWORD_MIN_LENGTH.read(),
     )

@@ -5,6 +5,7 @@ The admin pages use the same labels.
 """
 
 import re
+from collections.abc import Iterable
 
 from babel.lists import format_list
 from flask import Response
@@ -16,7 +17,9 @@ from vestibule.core.client_info import parse_user_agent
 from vestibule.db.events import Event, EventFilter
 from vestibule.db.events import fetch_page as find_events
 from vestibule.db.factors import PASSKEY, TOTP
+from vestibule.db.models.user import User
 from vestibule.http.request import current_request
+from vestibule.mechanisms.session_mechanism import SessionMechanism
 from vestibule.sessions.facts import (
     PasskeyProof,
     PasswordProof,
@@ -25,6 +28,7 @@ from vestibule.sessions.facts import (
     facts_of_session,
     level_of,
 )
+from vestibule.sessions.lifetime import expiry_reason
 from vestibule.sessions.session import Session
 from vestibule.web.i18n import N_, gettext, language, ngettext
 from vestibule.web.routes import ACTIVITY, pages
@@ -135,13 +139,17 @@ _FACTOR_LABELS: dict[str, str] = {
 @pages.get(ACTIVITY)
 def show_activity() -> Response:
     """Show the events of the account, newest first."""
-    _, user = current_mechanism_and_user()
+    auth, user = current_mechanism_and_user()
     cursor = current_request().args.get("before", "")
     before = int(cursor) if _EVENT_ID.fullmatch(cursor) else None
     found = find_events(EventFilter(user_id=user.id), MAX_EVENTS_SHOWN, before)
+    session = current_request().session
+    current = None if session is None else session.id
     return page(
         "activity.html",
         events=found.events,
+        current=current,
+        others=_live_sessions(auth, user, found.events) - {current},
         next=found.next,
         is_first=before is None,
         days_kept=settings.EVENTS_KEPT.read(),
@@ -149,6 +157,24 @@ def show_activity() -> Response:
         device_label=device_label,
         alarming=ALARMING,
     )
+
+
+def _live_sessions(
+    auth: SessionMechanism, user: User, shown: Iterable[Event]
+) -> set[str | None]:
+    """Return the handles of the user's live sessions that began in events."""
+    limits, now = auth.limits(), auth.now()
+    handles = {
+        event.handle
+        for event in shown
+        if event.kind == EventType.LOGIN and event.handle is not None
+    }
+    found = filter(None, map(auth.store.find_by_handle, handles))
+    return {
+        one.id
+        for one in found
+        if one.user_id == user.id and expiry_reason(one, limits, now) is None
+    }
 
 
 def sign_in_label(session: Session) -> str:

@@ -219,8 +219,6 @@ class Confirmation(NamedTuple):
     question: str
     consequence: str
     button: str
-    #: The URL to which the form is sent.
-    action: str
     #: The path of the page to go back to if the request names none.
     home: str
     targets: Sequence[Target] = ()
@@ -259,6 +257,16 @@ def go_back(home: str, message: Message | None = None) -> MinimalResponse:
     if message is not None:
         messages.flash(response, message)
     return response
+
+
+def go_back_without_selection(
+    home: str, ids: Sequence[str], gone: Message
+) -> MinimalResponse:
+    """Return a redirect to a list from which nothing can be changed.
+
+    The message is `gone` if rows were selected that are not there any more.
+    """
+    return go_back(home, gone if ids else Message.NOTHING_SELECTED)
 
 
 def user_targets(users: Iterable[User]) -> list[Target]:

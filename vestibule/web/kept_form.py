@@ -47,6 +47,7 @@ Entries = MultiDict[str, str]
 def keep_form(response: Any) -> bool:
     """Set the cookie with the entries of the current request's form.
 
+    What the address has is left out: the page is opened with it again.
     Return False, and set none, if the form has no entries but secrets, or
     more than a cookie takes.
     """
@@ -54,7 +55,7 @@ def keep_form(response: Any) -> bool:
     entries = [
         (name, value)
         for name, value in request.form.items(multi=True)
-        if name not in _SECRETS
+        if name not in _SECRETS and value not in request.args.getlist(name)
     ]
     if not any(name != ACCOUNT_FIELD for name, _ in entries):
         return False

@@ -193,7 +193,6 @@ def _link_form(
         heading=heading,
         text=text,
         button=button,
-        action=page,
         errors=errors or {},
         token=form_entries().get("token", ""),
     )

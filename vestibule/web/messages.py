@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from babel.numbers import format_decimal
 from babel.units import format_unit
 
 from vestibule.core.errors import InvalidValue, Throttled, VestibuleError
@@ -146,7 +147,14 @@ def error_message(error: VestibuleError) -> str:
     if isinstance(error, Throttled):
         return throttled_message(error.retry_after)
     text = gettext(ERROR_MESSAGES[error.code])
-    return text % error.details if isinstance(error, InvalidValue) else text
+    if not isinstance(error, InvalidValue):
+        return text
+    return text % {
+        name: format_decimal(value, locale=language())
+        if isinstance(value, int)
+        else value
+        for name, value in error.details.items()
+    }
 
 
 def cross_site_message(error: CrossSiteRequest) -> str | None:
@@ -192,6 +200,7 @@ class Message(StrEnum):
     NOT_SAVED = "not_saved"
     SESSION_ENDED = "session_ended"
     SESSION_GONE = "session_gone"
+    SESSIONS_GONE = "sessions_gone"
     NOT_ME = "not_me"
     OTHERS_ENDED = "others_ended"
     NO_OTHERS = "no_others"
@@ -212,6 +221,7 @@ class Message(StrEnum):
     SELECTED_DONE = "selected_done"
     SELECTED_PARTLY = "selected_partly"
     NOTHING_SELECTED = "nothing_selected"
+    SELECTION_GONE = "selection_gone"
     RESET_MAIL_SENT = "reset_mail_sent"
     EMAIL_CONFIRMED = "email_confirmed"
     EMAIL_RESTORED = "email_restored"
@@ -255,6 +265,7 @@ _TEXTS = {
     ),
     Message.SESSION_ENDED: N_("The session was signed out."),
     Message.SESSION_GONE: N_("That session had already ended."),
+    Message.SESSIONS_GONE: N_("Those sessions had already ended."),
     Message.NOT_ME: N_(
         "That session is signed out. Choose a new password now, so that no"
         " one can sign in with the old one."
@@ -285,6 +296,9 @@ _TEXTS = {
         " stays, and some users may have been deleted."
     ),
     Message.NOTHING_SELECTED: N_("Select at least one row first."),
+    Message.SELECTION_GONE: N_(
+        "What you selected was deleted in the meantime."
+    ),
     Message.RESET_MAIL_SENT: N_(
         "If the email has an account, a mail is on its way. Open its link, or"
         " enter its code here within 10 minutes."

@@ -34,6 +34,7 @@ from vestibule.web.templating import THEME_COOKIE, THEMES, redirect_to
 PAGE_FIELD = "shown_page"
 #: Seconds for which a browser keeps a choice: a year.
 LIFETIME_SECONDS = 31_536_000
+_ZONE = f"{ADMIN}/zone"
 
 
 @pages.post(PREFERENCES)
@@ -49,7 +50,7 @@ def set_preferences() -> Response:
     ):
         if name in form:
             _set(response, cookie_name, form[name], known)
-    _set_zone(response)
+    _set_zone(response, form.get("zone", ""))
     return response
 
 
@@ -74,19 +75,25 @@ def _set(
         cookie.clear_local(response, name, request.is_secure, path)
 
 
-@pages.post("/admin/zone")
+@pages.get(_ZONE)
+def show_zone() -> Response:
+    """Lead to the list whose form was sent without a session."""
+    authorize(Action.SEE_ADMIN_PAGES)
+    return redirect_to(back_url(ADMIN))
+
+
+@pages.post(_ZONE)
 def choose_zone() -> Response:
     """Keep the zone that the form names, and go back to the list."""
     authorize(Action.SEE_ADMIN_PAGES)
     response = redirect_to(back_url(ADMIN))
-    _set_zone(response)
+    _set_zone(response, current_request().form.get("zone", ""))
     return response
 
 
-def _set_zone(response: Any) -> None:
-    """Set the cookie of the zone that the form names, if it is known."""
+def _set_zone(response: Any, name: str) -> None:
+    """Set the cookie of the zone with this name, if there is one."""
     request = current_request()
-    name = request.form.get("zone", "")
     if find_zone(name) is not None:
         cookie.set_local(
             response,

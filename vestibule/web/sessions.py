@@ -88,6 +88,7 @@ _ENDINGS: dict[EndReason | None, str] = {
 _ANY_ENDING = N_("Your session has ended. Please sign in again.")
 
 
+@pages.get(_UNTRUST)
 @pages.get(SESSIONS)
 def show_sessions() -> Response:
     """Show the current session, then the others, newest first."""
@@ -98,7 +99,6 @@ def show_sessions() -> Response:
 def confirm_end_own_session() -> Response:
     """Ask to confirm that the session in the query is to be ended."""
     return _confirm_page(
-        _END,
         gettext("Sign out this session?"),
         gettext("The browser that uses it is signed out immediately."),
         gettext("Sign out"),
@@ -131,7 +131,6 @@ def end_own_session_page() -> Response:
 def confirm_not_me() -> Response:
     """Ask to confirm that a stranger uses the session in the query."""
     return _confirm_page(
-        _NOT_ME,
         gettext("This wasn't you?"),
         gettext(
             "The session is signed out immediately. Then you choose a new"
@@ -174,7 +173,6 @@ def confirm_end_other_sessions() -> Response:
             "You stay signed in here and are signed out everywhere else."
         ),
         button=gettext("Sign out all other sessions"),
-        action=_END_OTHERS,
         session=None,
         cancel=SESSIONS,
     )
@@ -193,9 +191,7 @@ def end_other_sessions_page() -> Response:
     )
 
 
-def _confirm_page(
-    path: str, question: str, consequence: str, button: str
-) -> Response:
+def _confirm_page(question: str, consequence: str, button: str) -> Response:
     """Return the page that asks about the session in the query.
 
     Redirect to the list if the user has no such session.
@@ -206,7 +202,6 @@ def _confirm_page(
     )
     if session is None or session.user_id != user.id:
         return redirect(_list_path(), Message.SESSION_GONE)
-    query = urlencode({"session": session.id, **_place()})
     return page(
         "confirm.html",
         question=question,
@@ -215,7 +210,6 @@ def _confirm_page(
         ),
         consequence=consequence,
         button=button,
-        action=f"{path}?{query}",
         session=session.id,
         cancel=_list_path(),
     )

@@ -174,9 +174,11 @@ def give_second_factor_page() -> Response:
         shown = _second_factor_form(401, error_message(error))
         return add_challenge(shown, request.mechanism)
     except WrongSecondFactor as error:
+        text = error_message(error)
+        if given == "recovery_code":
+            text = gettext("This recovery code is wrong, or was already used.")
         return add_challenge(
-            _second_factor_form(401, errors={given: error_message(error)}),
-            request.mechanism,
+            _second_factor_form(401, errors={given: text}), request.mechanism
         )
     except Throttled as error:
         response = _second_factor_form(

@@ -152,5 +152,4 @@ def _form(
         has_passkeys=_PASSKEY in proofs,
         may_add_passkey=site() is not None,
         onward=after_sign_in_url(),
-        action=STEP_UP_PATH,
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
 from typing import Any
+from urllib.parse import urlencode
 
 from babel.numbers import format_compact_decimal, format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -114,6 +115,23 @@ def _addresses() -> dict[str, str]:
     }
 
 
+def _entry_address() -> str:
+    """Return the address of a page that keeps `return_to`, wherever it was.
+
+    It may have been sent in a form.
+    """
+    request = current_request()
+    rest = [
+        (name, value)
+        for name, value in request.args.items(multi=True)
+        if name != RETURN_PARAMETER
+    ]
+    path = request.path.rstrip("/")
+    return own_url(
+        with_return_url(f"{path}?{urlencode(rest)}" if rest else path)
+    )
+
+
 def _theme() -> str | None:
     """Return the theme that the user chose; `None` for the browser's."""
     chosen = current_request().cookies.get(THEME_COOKIE)
@@ -137,9 +155,7 @@ def entry_page(
         parameter=RETURN_PARAMETER,
         entry=with_return_url,
         home=own_url(with_return_url(SIGN_IN if is_anonymous else ACCOUNT)),
-        own_address=own_url(
-            with_return_url(current_request().path.rstrip("/"))
-        ),
+        own_address=_entry_address(),
         **values,
     )
     target = back or page_settings.APP_URL.read() or "/"

@@ -121,6 +121,50 @@ def test_repeated_event_is_one_line_with_count(service: Service) -> None:
     assert "(2 days ago) · 37 times" in text
 
 
+def test_what_was_not_the_user_has_a_way_on(service: Service) -> None:
+    """A password to change, and a session that is still live to end."""
+    user = stored_user()
+    Browser(service).post("/sign-in", {"email": user.email, "password": "x"})
+    there = with_stored_events(service, user)
+    here = with_stored_events(service, user)
+    links = [
+        str(given["href"])
+        for tag, given in Page(here.get(PATH)).elements
+        if tag == "a" and "href" in given
+    ]
+    # The sentence above the list, and "Was it you?".
+    assert links.count("/account/password") == 2
+    (link,) = (each for each in links if "/not-me?" in each)
+    asked = Page(here.get(link))
+    assert "This wasn't you?" in asked.text
+    session = str(asked.fields()["session"]["value"])
+    here.post(link, {"session": session})
+    assert there.get("/account").status_code == 303
+    assert here.get("/account").status_code == 200
+    assert "/not-me?" not in here.get(PATH).text
+
+
+def test_times_of_a_member_are_in_the_chosen_zone(
+    service: Service, set_clock: SetClock
+) -> None:
+    """Each page names it; the choice leads back and changes nothing else."""
+    browser = with_stored_events(service, stored_user())
+    utc = f"{clock.now():%Y-%m-%d %H:%M:%S}"
+    for path in (PATH, "/account/sessions"):
+        text = shown(browser, path)
+        assert utc in text and "Times: UTC" in text
+    form = {"zone": "Asia/Kolkata", "shown_page": PATH}
+    answer = browser.post("/account/preferences", form)
+    assert answer.headers["Location"] == PATH
+    assert len(answer.headers.getlist("Set-Cookie")) == 1
+    there = clock.now() + timedelta(hours=5, minutes=30)
+    text = shown(browser)
+    assert f"{there:%Y-%m-%d %H:%M:%S}" in text
+    assert "Times: Asia/Kolkata" in text
+    browser.post("/account/preferences", form | {"zone": "Moon/Sea"})
+    assert "Times: Asia/Kolkata" in shown(browser)
+
+
 def test_each_event_has_a_label(service: Service) -> None:
     """No label is the internal name, and each has a translation."""
     for event in EventType:

@@ -85,10 +85,13 @@ def test_selection_leaves_the_last_admin_and_says_so(
     changed, kept = User.get(user.id), User.get(admin.id)
     assert changed is not None and changed.disabled_at is not None
     assert kept is not None and kept.disabled_at is None
-    for nothing in ({"do": "disable"}, {"do": "disable", "id": "gone"}):
-        answer = browser.post(SELECTED, nothing)
-        assert "Select at least one row" in browser.follow(answer).text
-        assert browser.get(SELECTED, query_string=nothing).status_code == 303
+    for nothing, text in (
+        ({"do": "disable"}, "Select at least one row first."),
+        ({"do": "disable", "id": "gone"}, "was deleted in the meantime."),
+    ):
+        assert text in browser.follow(browser.post(SELECTED, nothing)).text
+        answer = browser.get(SELECTED, query_string=nothing)
+        assert text in browser.follow(answer).text
     for action in ("delete", "", "code"):
         answer = browser.post(SELECTED, {"id": user.id, "do": action})
         assert answer.status_code == 404, action
@@ -220,7 +223,18 @@ def test_users_and_sessions_are_exported_with_emails(
     signed_in(service, user, **{"User-Agent": "@SUM(1)"})
     browser = signed_in(service, stored_user("admin"))
     answer = browser.get("/admin/users/export?q=ada@")
-    assert answer.mimetype == "text/csv"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    # Excel reads the file as UTF-8 only with a byte order mark.
+    for path in ("users", "sessions", "events"):
+        sent = browser.get(f"/admin/{path}/export")
+        assert sent.data.startswith(b"\xef\xbb\xbf"), path
+        assert sent.data.count(b"\xef\xbb\xbf") == 1
+    assert audit_writer().flush()
+    events_sent = browser.get(
+        f"/admin/events/export?user={user.id}&kind=login"
+    )
+    assert events_sent.text.splitlines()[0].endswith(",times,email,by_email")
+    assert rows(events_sent.text)[0][-2:] == ["ada@example.com", ""]
     assert "attachment" in answer.headers["Content-Disposition"]
     ((id, email, first, *_),) = rows(answer.text)
     assert (id, email, first) == (user.id, user.email, "'=cmd()")
@@ -312,6 +326,38 @@ def test_list_sorts_counts_and_leads_back(service: Service) -> None:
     for query in ("sort=x", "sort=password", "rows=7"):
         status = 200 if query == "rows=7" else 400
         assert browser.get(f"/admin?{query}").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "heads", "name"),
+    [
+        ("/admin", ("-email", "created", "disabled"), "q"),
+        ("/admin/sessions", ("-user", "-network", "-created"), "user"),
+        ("/admin/events", ("-kind", "-user", "-time"), "user"),
+        ("/admin/mails", ("-to", "attempts", "-created"), "user"),
+    ],
+)
+def test_search_keeps_order_and_size(
+    service: Service, path: str, heads: tuple[str, ...], name: str
+) -> None:
+    """Also an order that a column head set; so does "Clear filters"."""
+    browser = signed_in(service, stored_user("admin"))
+    for sort in heads:
+        answer = browser.get(f"{path}?sort={sort}&rows=50&{name}=a@b.example")
+        page = Page(answer)
+        assert page.fields()["rows"]["value"] == "50"
+        chosen = [
+            given["value"]
+            for tag, given in page.elements
+            if tag == "option" and "selected" in given
+        ]
+        is_default = sort in ("-created", "-time")
+        assert sort in chosen or (is_default and "" in chosen), sort
+        links = [given.get("href") for _, given in page.elements]
+        assert f"{path}?sort={sort}&rows=50" in links
+    page = Page(browser.get(path))
+    assert "rows" not in page.fields()
+    assert "reversed" not in page.text
 
 
 def test_events_sort_by_each_column(service: Service) -> None:

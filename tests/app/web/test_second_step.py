@@ -209,7 +209,7 @@ def test_second_step_is_in_french_too(service: Service, owner: Owner) -> None:
     browser.headers = browser.headers | {"Accept-Language": "fr"}
     assert "Code de votre application" in browser.get(STEP).text
     answer = browser.post(STEP, {"code": "000000"})
-    assert "Ce code est faux" in answer.text
+    assert "Ce code est incorrect" in answer.text
 
 
 @pytest.mark.parametrize(

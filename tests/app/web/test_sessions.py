@@ -123,22 +123,6 @@ def test_session_times_are_exact_and_relative(
     assert "Times: UTC" in page.text
 
 
-def test_user_chooses_the_zone_of_times(
-    service: Service, set_clock: SetClock
-) -> None:
-    """The choice leads back to the page, and keeps the other choices."""
-    here = signed_in_by(service, stored_user())
-    assert "2026-03-29 00:30:15" in Page(here.get(PATH)).text
-    answer = here.post(
-        "/account/preferences", {"zone": "Asia/Tokyo", "shown_page": PATH}
-    )
-    assert answer.headers["Location"] == PATH
-    assert len(answer.headers.getlist("Set-Cookie")) == 1
-    page = Page(here.get(PATH))
-    assert "Times: Asia/Tokyo" in page.text
-    assert "2026-03-29 09:30:15" in page.text
-
-
 def test_only_session_has_nothing_to_end(service: Service) -> None:
     """The page says so."""
     page = Page(signed_in_by(service, stored_user()).get(PATH))

@@ -20,7 +20,7 @@ from vestibule.api.views.sessions import (
     session_json,
     with_applications,
 )
-from vestibule.audit.export import FORMATS, event_record, export_file
+from vestibule.audit.export import FORMATS, Format, event_record, export_file
 from vestibule.core import clock
 from vestibule.core.errors import InvalidValue
 from vestibule.http.access import authorize
@@ -138,18 +138,22 @@ def show_figures() -> Response:
     )
 
 
-def export_response(given: Given, zone: tzinfo = UTC) -> Response:
+def export_response(
+    given: Given,
+    zone: tzinfo = UTC,
+    formats: Mapping[str, Format] = FORMATS,
+) -> Response:
     """Return the file of the events that match the filter.
 
     It is read while it is sent; its times are in `zone`. Raise
     `InvalidValue` or a database error.
     """
     name = given.get("format", "csv")
-    if name not in FORMATS:
+    if name not in formats:
         raise InvalidValue(
-            "format", f"must be one of {', '.join(FORMATS)}", code="invalid"
+            "format", f"must be one of {', '.join(formats)}", code="invalid"
         )
-    form = FORMATS[name]
+    form = formats[name]
     response = Response(
         export_file(filters.parse_event_filter(given), form, zone),
         mimetype=form.mimetype,

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The events of the security log, as a list and as a file."""
 
-from datetime import datetime
+import codecs
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
 
 from flask import Response
 
@@ -9,12 +11,12 @@ from vestibule.accounts.permissions import Action
 from vestibule.admin import filters
 from vestibule.admin.cursor import EventList, list_events
 from vestibule.api.views.admin_activity import export_response
-from vestibule.audit.export import FORMATS
+from vestibule.audit.export import FIELDS, FORMATS, csv_rows, event_record
 from vestibule.audit.log import EventType
 from vestibule.core import settings
 from vestibule.core.errors import InvalidValue
 from vestibule.db.event_search import NEWEST_FIRST, count_events
-from vestibule.db.events import EventFilter
+from vestibule.db.events import Event, EventFilter
 from vestibule.http.access import authorize
 from vestibule.web.activity import (
     ALARMING,
@@ -43,8 +45,37 @@ def export_events_page() -> Response:
     """Send the events that the filter selects as a file."""
     authorize(Action.LIST_EVENTS)
     form = FilterForm(ADMIN_EVENTS, *_FIELDS, "format")
-    file = form.run(lambda: export_response(_in_utc(form), zone()), None)
+    form.values["format"] = form.values["format"] or "csv"
+    file = form.run(
+        lambda: export_response(_in_utc(form), zone(), _FORMATS), None
+    )
     return _events_page(form) if file is None else file
+
+
+def _rows_with_emails(batch: Sequence[Event], where: tzinfo) -> bytes:
+    """Return rows of a CSV file, with the emails of the users."""
+    names = user_names(id for one in batch for id in (one.user_id, one.by_id))
+    return csv_rows(
+        (
+            *event_record(one, where).values(),
+            names.get(one.user_id or ""),
+            names.get(one.by_id or ""),
+        )
+        for one in batch
+    )
+
+
+#: The formats of the pages. Without a byte order mark, Excel does not read
+#: a file as UTF-8.
+_FORMATS = {
+    **FORMATS,
+    "csv": FORMATS["csv"]._replace(
+        header=codecs.BOM_UTF8
+        + ",".join((*FIELDS, "email", "by_email")).encode()
+        + b"\r\n",
+        write=_rows_with_emails,
+    ),
+}
 
 
 def _events_page(form: FilterForm) -> Response:

@@ -3,9 +3,11 @@
 
 A file is read from the database while it is sent. No cell is a formula in a
 spreadsheet, times are in the zone of the pages, and a file that is cut
-short says so in its last line.
+short says so in its last line. It begins with a byte order mark: without
+one, Excel does not read it as UTF-8.
 """
 
+import codecs
 import csv
 import io
 import logging
@@ -28,7 +30,9 @@ from vestibule.http.access import authorize
 from vestibule.http.request import current_request
 from vestibule.sessions.session import Session
 from vestibule.web.admin.lists import PAGE_SIZES, user_names
+from vestibule.web.forms import go_back
 from vestibule.web.i18n import zone
+from vestibule.web.messages import Message
 from vestibule.web.routes import (
     ADMIN,
     ADMIN_SESSIONS,
@@ -71,6 +75,8 @@ def export_users() -> Response:
     authorize(Action.FIND_USERS)
     given = current_request().args
     ids = given.getlist("id")[:MAX_SELECTED]
+    if _has_no_selection(ids):
+        return go_back(ADMIN, Message.NOTHING_SELECTED)
     if ids:
         users = [user for user in map(User.get, ids) if user is not None]
         return _file("users", _USER_FIELDS, [map(_user_row, users)])
@@ -87,6 +93,8 @@ def export_sessions() -> Response:
     authorize(Action.LIST_ALL_SESSIONS)
     given, auth = current_request().args, current_mechanism_and_user()[0]
     handles = given.getlist("session")[:MAX_SELECTED]
+    if _has_no_selection(handles):
+        return go_back(ADMIN_SESSIONS, Message.NOTHING_SELECTED)
     if handles:
         found = [one for one in map(auth.store.find_by_handle, handles) if one]
         return _file("sessions", _SESSION_FIELDS, [_session_rows(found)])
@@ -97,6 +105,14 @@ def export_sessions() -> Response:
     source = SessionSource(auth.store, auth.limits(), auth.now())
     batches = _session_batches(source, wanted)
     return _file("sessions", _SESSION_FIELDS, batches)
+
+
+def _has_no_selection(ids: Sequence[str]) -> bool:
+    """Return True for the form of a list with no row selected.
+
+    Its `back` tells it from the link to all results.
+    """
+    return not ids and "back" in current_request().args
 
 
 def _user_batches(wanted: UserFilter) -> Iterator[Iterable[Row]]:
@@ -150,9 +166,7 @@ def _file(
 ) -> Response:
     """Return a CSV file of rows, which is sent as a stream."""
     cell = _cell_in(zone())
-    response = Response(
-        _pieces(fields, batches, cell), mimetype="text/csv; charset=utf-8"
-    )
+    response = Response(_pieces(fields, batches, cell), mimetype="text/csv")
     day = clock.now().astimezone(zone()).strftime("%Y-%m-%d")
     response.headers["Content-Disposition"] = (
         f'attachment; filename="{name}-{day}.csv"'
@@ -179,7 +193,7 @@ def _pieces(
     cell: Callable[[str | datetime | None], str | None],
 ) -> Iterator[bytes]:
     """Yield the header and the batches of a file (RFC 4180)."""
-    yield ",".join(fields).encode() + b"\r\n"
+    yield codecs.BOM_UTF8 + ",".join(fields).encode() + b"\r\n"
     try:
         for batch in batches:
             text = io.StringIO()

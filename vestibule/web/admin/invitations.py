@@ -5,7 +5,6 @@ A link is shown once: the database has only the digest of its code.
 """
 
 from typing import Any
-from urllib.parse import quote
 
 from babel.units import format_unit
 from flask import Response
@@ -57,7 +56,6 @@ from vestibule.web.routes import (
     RESET,
     admin_user_path,
     back_url,
-    own_url,
     pages,
 )
 from vestibule.web.templating import page
@@ -218,7 +216,6 @@ def _confirm_page(user: User, problem: FormErrors | None = None) -> Response:
                 " password: you can create a new link, or delete it."
             ),
             gettext("Revoke"),
-            own_url(_REVOKE.replace("<user_id>", quote(user.id, safe=""))),
             ADMIN_INVITATIONS,
             user_targets([user]),
         ),

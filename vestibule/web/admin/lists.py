@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the lists of the admin pages share: filter form, cursor, names."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -22,6 +22,8 @@ T = TypeVar("T")
 PAGE_SIZES = (25, 50, 100)
 
 
+#: The default order of lists of events, sessions and mails.
+_NEWEST_FIRST = ("-time", "-created")
 #: What a field of a filter takes, where the field does not say so.
 _FIELD_ERRORS = {
     "network": N_("Enter an IP address or network, e.g. 203.0.113.0/24."),
@@ -69,7 +71,8 @@ class FilterForm:
             return query()
         except InvalidValue as error:
             self.status = 400
-            if error.field in self.values and error.field != "sort":
+            # The order and the format of a file have no field to correct.
+            if error.field in self.values.keys() - {"sort", "format"}:
                 self.errors[error.field] = gettext(
                     _FIELD_ERRORS.get(error.field, ERROR_MESSAGES["invalid"])
                 )
@@ -93,6 +96,26 @@ class FilterForm:
         )
         url = own_url(path or self.path)
         return f"{url}?{query}" if query else url
+
+    def other_sort(
+        self, options: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Return the present order as an option if it is not among them.
+
+        A column head has sorted by it: it is the reverse of an option. The
+        newest first is the first option, which has an empty value.
+        """
+        sort, labels = self.values["sort"], dict(options)
+        reverse = sort[1:] if sort.startswith("-") else f"-{sort}"
+        if sort in labels or reverse not in labels or sort in _NEWEST_FIRST:
+            return []
+        label = gettext("%(column)s, reversed") % {"column": labels[reverse]}
+        return [(sort, label)]
+
+    @property
+    def cleared(self) -> str:
+        """Return the URL of the list with its order, and no filter."""
+        return self.url(**{name: "" for name in self.values if name != "sort"})
 
     def link(self, cursor: str | None) -> str | None:
         """Return the URL of the page at a cursor, or `None` without one."""

@@ -38,11 +38,12 @@ from vestibule.web.forms import (
     check_password_field,
     confirmation_page,
     go_back,
+    go_back_without_selection,
     keep_renewed_session,
 )
 from vestibule.web.i18n import N_, gettext, ngettext
 from vestibule.web.messages import Message
-from vestibule.web.routes import ADMIN_MAILS, own_url, pages
+from vestibule.web.routes import ADMIN_MAILS, pages
 from vestibule.web.templating import page
 
 #: Mails that one action is about at most: those of a page.
@@ -150,10 +151,12 @@ def confirm_selected_mails() -> Response:
     """Ask to confirm an action on the selected mails."""
     authorize(Action.MANAGE_MAILS)
     given = current_request().args
-    name, mails = given.get("do", ""), _selected(given.getlist("mail"))
-    chosen = _action(name)
+    name, ids = given.get("do", ""), given.getlist("mail")
+    chosen, mails = _action(name), _selected(ids)
     if not mails:
-        return go_back(ADMIN_MAILS, Message.NOTHING_SELECTED)
+        return go_back_without_selection(
+            ADMIN_MAILS, ids, Message.SELECTION_GONE
+        )
     return _confirm_page(chosen, name, mails)
 
 
@@ -162,10 +165,12 @@ def change_selected_mails() -> Response:
     """Retry or drop the selected mails; the message says if not all."""
     authorize(Action.MANAGE_MAILS)
     form, admin = current_request().form, current_mechanism_and_user()[1]
-    name, mails = form.get("do", ""), _selected(form.getlist("mail"))
-    chosen = _action(name)
+    name, ids = form.get("do", ""), form.getlist("mail")
+    chosen, mails = _action(name), _selected(ids)
     if not mails:
-        return go_back(ADMIN_MAILS, Message.NOTHING_SELECTED)
+        return go_back_without_selection(
+            ADMIN_MAILS, ids, Message.SELECTION_GONE
+        )
     problem, renewed = check_password_field(admin, form.get("password", ""))
     if problem is not None:
         return _confirm_page(chosen, name, mails, problem)
@@ -212,7 +217,6 @@ def _confirm_page(
             chosen.question(number) % {"number": number},
             gettext(chosen.consequence),
             gettext(chosen.button),
-            own_url(_SELECTED),
             ADMIN_MAILS,
             [
                 Target(f"{mail_label(each.kind)} \u00b7 {each.address}")

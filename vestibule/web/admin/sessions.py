@@ -38,16 +38,17 @@ from vestibule.web.forms import (
     check_password_field,
     confirmation_page,
     go_back,
+    go_back_without_selection,
     keep_renewed_session,
     require_field,
 )
 from vestibule.web.i18n import gettext, ngettext
+from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import (
     ADMIN_SESSIONS,
     EXPORT_SESSIONS,
     admin_user_path,
-    own_url,
     pages,
 )
 from vestibule.web.templating import page, redirect
@@ -120,9 +121,12 @@ def _count(
 def confirm_end_sessions() -> Response:
     """Ask to confirm that some sessions are to be ended."""
     authorize(Action.END_ANY_SESSION)
-    sessions = _selected(current_request().args.getlist("session"))
+    handles = current_request().args.getlist("session")
+    sessions = _selected(handles)
     if not sessions:
-        return go_back(ADMIN_SESSIONS, Message.SESSION_GONE)
+        return go_back_without_selection(
+            ADMIN_SESSIONS, handles, _already_ended(handles)
+        )
     return _confirm_sessions_page(sessions)
 
 
@@ -131,9 +135,12 @@ def end_sessions_page() -> Response:
     """End some sessions, after recent authentication of the admin."""
     authorize(Action.END_ANY_SESSION)
     form, (auth, admin) = current_request().form, current_mechanism_and_user()
-    sessions = _selected(form.getlist("session"))
+    handles = form.getlist("session")
+    sessions = _selected(handles)
     if not sessions:
-        return go_back(ADMIN_SESSIONS, Message.SESSION_GONE)
+        return go_back_without_selection(
+            ADMIN_SESSIONS, handles, _already_ended(handles)
+        )
     problem, renewed = check_password_field(admin, form.get("password", ""))
     if problem is not None:
         return _confirm_sessions_page(sessions, problem)
@@ -146,7 +153,9 @@ def end_sessions_page() -> Response:
         raise
     message = Message.SESSIONS_ENDED if ended > 1 else Message.SESSION_ENDED
     return set_session_cookie(
-        go_back(_home(sessions), message if ended else Message.SESSION_GONE),
+        go_back(
+            _home(sessions), message if ended else _already_ended(handles)
+        ),
         renewed,
     )
 
@@ -200,6 +209,11 @@ def _selected(handles: Sequence[str]) -> list[Session]:
     )
 
 
+def _already_ended(handles: Sequence[str]) -> Message:
+    """Return the message that these sessions had ended before."""
+    return Message.SESSION_GONE if len(handles) == 1 else Message.SESSIONS_GONE
+
+
 def _home(sessions: Sequence[Session]) -> str:
     """Return the path to go back to: of one session the page of its user."""
     user_id = sessions[0].user_id if len(sessions) == 1 else None
@@ -234,7 +248,6 @@ def _confirm_sessions_page(
                 number,
             ),
             gettext("Sign out"),
-            own_url(_END),
             _home(sessions),
             [
                 Target(
@@ -268,9 +281,8 @@ def _confirm_all_page(problem: FormErrors | None = None) -> Response:
                 " must sign in again."
             ),
             gettext("Sign out all sessions"),
-            own_url(_END_ALL),
             ADMIN_SESSIONS,
-            typed_name=current_request().form.get("name", ""),
+            typed_name=form_entries().get("name", ""),
         ),
         problem,
     )

@@ -166,6 +166,7 @@ _EVENTS = {
     "logins": EventType.LOGIN,
     "failures": EventType.LOGIN_FAILED,
     "throttled": EventType.THROTTLED,
+    "disabled": EventType.LOGIN_DISABLED,
     "new_users": EventType.USER_ADDED,
 }
 

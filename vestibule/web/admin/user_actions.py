@@ -67,7 +67,6 @@ from vestibule.web.routes import (
     admin_user_path,
     back_url,
     list_url,
-    own_url,
     pages,
 )
 from vestibule.web.templating import page, redirect, redirect_to
@@ -346,7 +345,6 @@ def _confirm_page(
         gettext(chosen.question),
         gettext(chosen.consequence),
         gettext(chosen.button),
-        own_url(f"{home}/{name}"),
         home,
         user_targets([user]),
         is_dangerous=name in DANGEROUS,
@@ -356,7 +354,7 @@ def _confirm_page(
             question=gettext("Mail an invitation?"),
             consequence=gettext(
                 "The user gets a mail with a link to choose a password. It"
-                " works once, within 72 hours."
+                " works once, within 72 hours. Any earlier link stops working."
             ),
         )
     if name == "code" and is_invited(user):

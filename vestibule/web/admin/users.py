@@ -62,6 +62,7 @@ from vestibule.web.forms import (
     check_password_field,
     confirmation_page,
     go_back,
+    go_back_without_selection,
     keep_renewed_session,
     password_error,
     render_form,
@@ -69,6 +70,7 @@ from vestibule.web.forms import (
     user_targets,
 )
 from vestibule.web.i18n import gettext, ngettext
+from vestibule.web.kept_form import form_entries
 from vestibule.web.messages import Message, error_message
 from vestibule.web.routes import (
     ADMIN,
@@ -230,13 +232,12 @@ def _edit_form(
     is_reauthenticated: bool = False,
 ) -> Response:
     """Return the form that changes a user; its fields keep their values."""
-    form, home = current_request().form, admin_user_path(user.id)
+    form, home = form_entries(), admin_user_path(user.id)
     return render_form(
         "admin_edit_user.html",
         problem,
         is_reauthenticated,
         account_shown=user,
-        action=own_url(f"{home}/edit"),
         back=back_url(home),
         values={
             name: form.get(name, getattr(user, name) or "") for name in _NAMES
@@ -281,7 +282,7 @@ def change_selected_users() -> Response:
     name, ids = form.get("do", ""), form.getlist("id")
     users = _authorized_users(name, ids)
     if not users:
-        return go_back(ADMIN, Message.NOTHING_SELECTED)
+        return go_back_without_selection(ADMIN, ids, Message.SELECTION_GONE)
     problem, renewed = check_password_field(admin, form.get("password", ""))
     if problem is not None:
         return _confirm_page(name, users, problem)
@@ -303,7 +304,7 @@ def _confirm_or_return(name: str, ids: Sequence[str]) -> Response:
     """Return the confirmation page; the list if nothing is selected."""
     users = _authorized_users(name, ids)
     if not users:
-        return go_back(ADMIN, Message.NOTHING_SELECTED)
+        return go_back_without_selection(ADMIN, ids, Message.SELECTION_GONE)
     return _confirm_page(name, users)
 
 
@@ -334,7 +335,6 @@ def _confirm_page(
             _QUESTIONS[name](number) % {"number": number},
             gettext(chosen.consequence),
             gettext(chosen.button),
-            own_url(_SELECTED_PATH),
             ADMIN,
             user_targets(users),
             [("do", name), *(("id", user.id) for user in users)],

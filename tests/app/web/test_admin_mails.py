@@ -170,7 +170,8 @@ def test_mailed_invitation_is_listed_and_revoked(
     for code in (link_of(second), invited.code.code):
         refused = anyone.post("/reset", form | {"code": code})
         assert refused.status_code == 400
-    assert not User.get_committed(invited.user.id).has_password  # type: ignore[union-attr]
+    stored = User.get_committed(invited.user.id)
+    assert stored is not None and not stored.has_password
 
 
 def test_page_says_that_no_mail_was_sent(

@@ -92,7 +92,7 @@ def list_mailed_invitation(
     """Make an invitation that was mailed the open one of its user.
 
     So it is listed and can be revoked, and earlier links stop working. Only
-    the mail has a link: nobody gets the code that is stored.
+    the mail has a link; the code that is stored is not shown.
     """
     before = mailed_at - timedelta.resolution
     _create_code(

@@ -57,7 +57,7 @@ def test_passkey_in_a_browser(browser: Browser) -> None:
     browser.open("/account/factors/passkey")
     browser.fill(name="again")
     browser.click_button("Create the passkey")
-    browser.expect_text("This device has a passkey of your account already.")
+    browser.expect_text("This device already has a passkey for your account.")
     sign_out(browser)
     browser.open("/sign-in")
     browser.click_button("Sign in with a passkey")

@@ -91,8 +91,8 @@ def list_mailed_invitation(
 ) -> None:
     """Make an invitation that was mailed the open one of its user.
 
-    So it is listed and can be revoked, and earlier links stop working. The
-    code that is stored here is never shown: the mail has a link of its own.
+    So it is listed and can be revoked, and earlier links stop working. Only
+    the mail has a link; the code that is stored is not shown.
     """
     before = mailed_at - timedelta.resolution
     _create_code(

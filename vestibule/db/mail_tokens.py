@@ -27,9 +27,14 @@ from vestibule.core.text import email_key
 from vestibule.db import factors, outgoing_mails, session_queries
 from vestibule.db.column_types import UTCMoment
 from vestibule.db.engine import database
-from vestibule.db.outgoing_mails import NewMail
+from vestibule.db.outgoing_mails import FAILED, QUEUED, NewMail
 from vestibule.db.statements import delete_in_batches
-from vestibule.db.tables import MAIL_TOKENS, RESET_CODES, USERS
+from vestibule.db.tables import (
+    MAIL_TOKENS,
+    OUTGOING_MAILS,
+    RESET_CODES,
+    USERS,
+)
 
 #: Wrong codes after which the code of a mail is invalid (ASVS 5.0, 6.6.3);
 #: its link still works.
@@ -188,8 +193,15 @@ def end_password_links(
             _TOKEN.created_at <= until,
         )
     )
-    outgoing_mails.drop_in_transaction(
-        connection, user_id, _LINK_PURPOSES, until
+    connection.execute(
+        update(OUTGOING_MAILS)
+        .where(
+            OUTGOING_MAILS.c.user_id == user_id,
+            OUTGOING_MAILS.c.kind.in_(_LINK_PURPOSES),
+            OUTGOING_MAILS.c.state == QUEUED,
+            OUTGOING_MAILS.c.created_at <= until,
+        )
+        .values(state=FAILED, error="dropped", leased_until=None)
     )
 
 

@@ -258,28 +258,6 @@ def drop(id: str) -> OutgoingMail | None:
     return None if changed is None else mail_of(changed)
 
 
-def drop_in_transaction(
-    connection: Connection,
-    user_id: str,
-    kinds: Collection[str],
-    until: datetime,
-) -> None:
-    """Make a user's queued mails of some kinds fail.
-
-    They are those that were queued at `until` or before.
-    """
-    connection.execute(
-        update(OUTGOING_MAILS)
-        .where(
-            _MAIL.user_id == user_id,
-            _MAIL.kind.in_(kinds),
-            _MAIL.state == QUEUED,
-            _MAIL.created_at <= until,
-        )
-        .values(state=FAILED, error="dropped", leased_until=None)
-    )
-
-
 def add_within_limits(
     mail: NewMail,
     kinds: Collection[str],

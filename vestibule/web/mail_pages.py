@@ -61,7 +61,7 @@ _LINK_TEXTS = {
         N_("Confirm the email"),
     ),
     UNDO: (
-        N_("Undo the change of your email"),
+        N_("Undo the change of the email"),
         N_(
             "Press the button to get your previous email back. All devices"
             " are signed out."

@@ -92,9 +92,9 @@ ERROR_MESSAGES = {
         "Your account needs a second factor. Add another app before you"
         " remove this one."
     ),
-    "too_many": N_("You have as many apps as are possible. Remove one first."),
+    "too_many": N_("You have the maximum number of apps. Remove one first."),
     "too_many_passkeys": N_(
-        "You have as many passkeys as are possible. Remove one first."
+        "You have the maximum number of passkeys. Remove one first."
     ),
     "passkey_refused": N_(
         "This passkey was refused, or that took too long. Try again."
@@ -285,7 +285,7 @@ _TEXTS = {
     Message.USER_DELETED: N_("The user was deleted."),
     Message.USER_GONE: N_("This user was already deleted."),
     Message.INVITATION_REVOKED: N_("The invitation was revoked."),
-    Message.INVITATION_GONE: N_("This invitation is not open any more."),
+    Message.INVITATION_GONE: N_("This invitation is no longer open."),
     Message.ROLE_CHANGED: N_("The role was changed."),
     Message.USER_UNLOCKED: N_("Sign-in was unblocked for this user."),
     Message.SESSIONS_ENDED: N_("The sessions were signed out."),
@@ -317,7 +317,7 @@ _TEXTS = {
     ),
     Message.CHANGE_SENT: N_(
         "A mail is on its way to the new email. Your account keeps the"
-        " present one until you open the link."
+        " current one until you open the link."
     ),
     Message.NOTICES_SAVED: N_("Your choice was saved."),
     Message.LOGIN_EXPIRED: N_("That took too long. Please sign in again."),
@@ -354,7 +354,7 @@ _TEXTS = {
         "The password was removed. You sign in with a passkey from now on."
     ),
     Message.APP_NOT_PENDING: N_(
-        "This app is not waiting for its first code any more. Add it again."
+        "This app is no longer waiting for its first code. Add it again."
     ),
     Message.APP_GONE: N_("This app was already removed."),
 }

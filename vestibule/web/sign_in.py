@@ -26,6 +26,8 @@ from vestibule.core.errors import (
     WrongSecondFactor,
 )
 from vestibule.core.redirects import AGAIN_PARAMETER
+from vestibule.db import factors
+from vestibule.db.factors import PASSKEY, TOTP
 from vestibule.db.models.user import User
 from vestibule.http.flask_app import MinimalResponse
 from vestibule.http.login import (
@@ -38,7 +40,11 @@ from vestibule.http.login import (
 )
 from vestibule.http.request import current_request
 from vestibule.http.responses import add_challenge
-from vestibule.http.second_step import has_pending_login, may_be_trusted
+from vestibule.http.second_step import (
+    find_pending_login,
+    has_pending_login,
+    may_be_trusted,
+)
 from vestibule.sessions import cookie
 from vestibule.sessions.facts import NewPasswordProof
 from vestibule.web.forms import missing_fields, passkey_field
@@ -325,16 +331,31 @@ def _second_factor_form(
     alert: str | None = None,
     errors: dict[str, str] | None = None,
 ) -> MinimalResponse:
-    """Return the form for a code; what was typed is never in it."""
+    """Return the form for a code; what was typed is never in it.
+
+    It offers the factors that the user has.
+    """
+    kinds = _pending_kinds()
     return entry_page(
         "second_factor.html",
         status,
         alert=alert,
         errors=errors or {},
         is_recovery=_second_factor_field() == "recovery_code",
-        has_passkeys=site() is not None,
+        has_apps=TOTP in kinds,
+        has_passkeys=PASSKEY in kinds and site() is not None,
         may_be_trusted=may_be_trusted(),
     )
+
+
+def _pending_kinds() -> set[str]:
+    """Return the kinds of factors of the user whose login waits."""
+    request = current_request()
+    try:
+        user = find_pending_login(request.sessions, request)[2]
+    except LoginExpired:
+        return {TOTP, PASSKEY}
+    return {one.kind for one in factors.of_user(user.id)}
 
 
 def _test_cookie_name() -> str:

@@ -139,40 +139,6 @@ def test_admin_mails_an_invitation_to_a_user_without_password(
     assert changed is not None and changed.is_valid_password(NEW)
 
 
-def test_mailed_invitation_is_listed_and_revoked(
-    service: Service,
-    admin: Browser,
-    mailbox: Mailbox,
-    set_clock: SetClock,
-) -> None:
-    """Its link and a mail that waits end with it; so do earlier ones."""
-    invited = invite("new@example.com")
-    path = f"/admin/users/{invited.user.id}"
-    admin.post(f"{path}/mail")
-    (first,) = mailbox.deliver()
-    # The link of the admin was for a day.
-    set_clock.advance(25 * 3600)
-    admin = signed_in(service, stored_user("admin"))
-    assert "1 invitation" in Page(admin.get("/admin/invitations")).text
-    admin.post(f"{path}/mail")
-    (second,) = mailbox.deliver()
-    anyone = Browser(service)
-    form = {"new_password": NEW, "email": "new@example.com"}
-    old = anyone.post("/reset", form | {"code": link_of(first)})
-    assert "This link is wrong" in old.text
-    set_clock.advance(3600)
-    admin = signed_in(service, stored_user("admin"))
-    admin.post(f"{path}/mail")
-    revoke = f"/admin/invitations/{invited.user.id}/revoke"
-    answer = admin.follow(admin.post(revoke))
-    assert "The invitation was revoked." in answer.text
-    assert mailbox.deliver() == []
-    for code in (link_of(second), invited.code.code):
-        refused = anyone.post("/reset", form | {"code": code})
-        assert refused.status_code == 400
-    assert not User.get_committed(invited.user.id).has_password  # type: ignore[union-attr]
-
-
 def test_page_says_that_no_mail_was_sent(
     admin: Browser, mailbox: Mailbox
 ) -> None:

@@ -186,7 +186,7 @@ def test_list_shows_open_invitations_and_revokes_one(
     assert "The invitation was revoked." in shown
     assert "other@example.com" not in shown
     again = admin.follow(admin.post(path, {"back": here}))
-    assert "This invitation is not open any more." in Page(again).text
+    assert "This invitation is no longer open." in Page(again).text
     form = {"email": user.email, "code": code, "new_password": NEW}
     assert Browser(service).post(INVITATION, form).status_code == 400
 

@@ -201,7 +201,7 @@ def test_email_is_changed_by_a_link_and_taken_back_by_another(
     mailbox.deliver()
     form = {"email": "new@example.com", "password": PASSWORD}
     page = browser.follow(browser.post("/account/email", form))
-    assert "keeps the present one" in page.text
+    assert "keeps the current one" in page.text
     assert stored(user).email == user.email
     (mail,) = mailbox.deliver()
     assert (

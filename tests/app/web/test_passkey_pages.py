@@ -11,12 +11,15 @@ import pytest
 
 from tests.app.api.conftest import Build
 from tests.app.api.service import PASSWORD, Service, stored_user
-from tests.app.web.browser import Browser
+from tests.app.web.browser import Browser, Page
+from tests.app.web.factor_pages import Owner, with_key
 from tests.clocks import SetClock
 from tests.serving import environment, run_python
 from tests.soft_authenticator import EDDSA, UP, SoftAuthenticator
 from vestibule.core.crypto import new_key
 from vestibule.db.models.user import User
+
+__all__ = ["with_key"]
 
 SIGN_IN = "/sign-in"
 STEP = "/account/second-factor"
@@ -124,13 +127,17 @@ def test_passkey_is_added_and_signs_in(service: Service) -> None:
 
 
 def test_passkey_is_the_second_step(service: Service) -> None:
-    """The page offers it beside the code of an app."""
+    """The page offers it, and no code of an app that the user lacks."""
     user, device = stored_user(), SoftAuthenticator()
     added(signed_in(service, user), device)
     browser = Browser(service)
     form = {"email": str(user.email), "password": PASSWORD}
     assert browser.post(SIGN_IN, form).headers["Location"] == STEP
-    assert "Use a passkey" in browser.get(STEP).text
+    page = Page(browser.get(STEP))
+    assert "Use a passkey" in page.text
+    assert "code" not in page.fields()
+    recovery = Page(browser.get(f"{STEP}?use=recovery")).text
+    assert "Use a passkey" in recovery and "code of your app" not in recovery
     device.flags = UP
     wrong = device.get(options(browser, OPTIONS, "second-factor"))
     wrong["response"]["signature"] = "AAAA"
@@ -140,6 +147,19 @@ def test_passkey_is_the_second_step(service: Service) -> None:
     given = device.get(options(browser, OPTIONS, "second-factor"))
     answer = browser.post(STEP, {"passkey": json.dumps(given)})
     assert answer.headers["Location"] == "/account"
+
+
+def test_second_step_offers_no_passkey_to_a_user_without(
+    service: Service,
+) -> None:
+    """The button could only fail."""
+    owner = Owner()
+    browser = Browser(service)
+    form = {"email": str(owner.user.email), "password": PASSWORD}
+    assert browser.post(SIGN_IN, form).headers["Location"] == STEP
+    page = Page(browser.get(STEP))
+    assert "code" in page.fields() and "passkey" not in page.fields()
+    assert "Use a passkey" not in page.text
 
 
 @pytest.mark.parametrize("text", ["x", "[]", "{}", "1" * 5_000, "[" * 9_000])

@@ -252,7 +252,7 @@ USER_ACTIONS = {
         N_("Mail a link for a new password?"),
         N_(
             "The user gets a mail with a link to set a new password. The"
-            " present password keeps working until then."
+            " current password keeps working until then."
         ),
         N_("Send the mail"),
         Action.ISSUE_RESET,

@@ -75,16 +75,15 @@ def test_ending_a_session_needs_confirmation(
 def test_times_are_relative_and_exact(
     server: Server, open_browser: OpenBrowser, bob: User
 ) -> None:
-    """The text has both: touch and keyboard reach no tooltip."""
+    """Both are text: touch and keyboard reach no tooltip."""
     browser = signed_in(open_browser(server), bob)
     browser.open(SESSIONS)
-    for moment in rows(browser).first.locator("time").all():
+    first = rows(browser).first
+    for moment in first.locator("time").all():
         expect(moment).to_have_text(
-            re.compile(
-                r"(\d+ seconds? ago|now|in \d+ hours)"
-                r" \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)"
-            )
+            re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
         )
+    expect(first).to_contain_text(re.compile(r"\((\d+ seconds? ago|now)\)"))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_mail_arrives_over_tls_with_a_login(
             send(monkeypatch, f"{scheme}://{credentials}@127.0.0.1:{port}")
         (received,) = inbox.received
         assert received["Message-ID"] == "<mail-1@auth.example.com>"
-        assert "Vestibule can send mail" in plain(received)
+        assert "Vestibule can send email" in plain(received)
         assert inbox.hello == "auth.example.com"
 
 

@@ -58,11 +58,11 @@ ERROR_MESSAGES = {
     ),
     "wrong_link": N_(
         "This link is wrong, was already used, or has expired. Ask for a new"
-        " mail."
+        " email."
     ),
     "email_not_confirmed": N_(
-        "Confirm your email first: open the link of the mail that was sent"
-        " to you."
+        "Confirm your address first: open the link in the email that was"
+        " sent to you."
     ),
     "second_factor_required": N_("Sign in with your second factor."),
     "wrong_second_factor": N_(
@@ -300,8 +300,8 @@ _TEXTS = {
         "What you selected was deleted in the meantime."
     ),
     Message.RESET_MAIL_SENT: N_(
-        "If the email has an account, a mail is on its way. Open its link, or"
-        " enter its code here within 10 minutes."
+        "If this address has an account, an email is on its way. Open its"
+        " link, or enter its code here within 10 minutes."
     ),
     Message.EMAIL_CONFIRMED: N_("Your email is confirmed."),
     Message.EMAIL_RESTORED: N_(
@@ -309,31 +309,31 @@ _TEXTS = {
         " new password now: choose \u201cForgot your password?\u201d."
     ),
     Message.CONFIRM_FIRST: N_(
-        "Your account was created. Open the link of the mail that was sent to"
-        " you, then sign in."
+        "Your account was created. Open the link in the email that was sent"
+        " to you, then sign in."
     ),
     Message.CONFIRMATION_SENT: N_(
-        "A mail with a link to confirm your email is on its way."
+        "An email with a link to confirm your address is on its way."
     ),
     Message.CHANGE_SENT: N_(
-        "A mail is on its way to the new email. Your account keeps the"
+        "An email is on its way to the new address. Your account keeps the"
         " current one until you open the link."
     ),
     Message.NOTICES_SAVED: N_("Your choice was saved."),
     Message.LOGIN_EXPIRED: N_("That took too long. Please sign in again."),
-    Message.PASSWORD_MAIL_SENT: N_("A mail to this user is on its way."),
+    Message.PASSWORD_MAIL_SENT: N_("An email to this user is on its way."),
     Message.PASSWORD_MAIL_NOT_SENT: N_(
-        "No mail was sent: this email has had too many lately, or the user"
-        " cannot use it. Try again later."
+        "No email was sent: this address has had too many lately, or the"
+        " user cannot use it. Try again later."
     ),
-    Message.MAILS_QUEUED: N_("The mails will be sent soon."),
-    Message.MAILS_DROPPED: N_("The mails will not be sent."),
+    Message.MAILS_QUEUED: N_("The emails will be sent soon."),
+    Message.MAILS_DROPPED: N_("The emails will not be sent."),
     Message.MAILS_PARTLY: N_(
-        "Done, but not for all selected mails: some were sent, dropped or"
+        "Done, but not for all selected emails: some were sent, dropped or"
         " too old."
     ),
     Message.MAILS_UNCHANGED: N_(
-        "Nothing was changed: these mails were sent, dropped or too old."
+        "Nothing was changed: these emails were sent, dropped or too old."
     ),
     Message.RECOVERED: N_(
         "You signed in with a recovery code, so only this page is open."

@@ -105,7 +105,7 @@ def test_admin_mails_a_reset_to_a_user(
     path = f"/admin/users/{user.id}"
     assert f"{path}/mail" in admin.get(path).text
     asked = admin.get(f"{path}/mail")
-    assert "Mail a link for a new password?" in asked.text
+    assert "Email a link for a new password?" in asked.text
     answer = admin.post(f"{path}/mail")
     assert "is on its way" in admin.follow(answer).text
     (mail,) = mailbox.deliver()
@@ -126,8 +126,8 @@ def test_admin_mails_an_invitation_to_a_user_without_password(
     """Its link lets the user choose a password, for 72 hours."""
     user = invite("new@example.com").user
     path = f"/admin/users/{user.id}"
-    assert "Mail an invitation…" in admin.get(path).text
-    assert "Mail an invitation?" in admin.get(f"{path}/mail").text
+    assert "Email an invitation…" in admin.get(path).text
+    assert "Email an invitation?" in admin.get(f"{path}/mail").text
     admin.post(f"{path}/mail")
     (mail,) = mailbox.deliver()
     (row,) = mail_search.newest(9, user_id=user.id)
@@ -147,12 +147,12 @@ def test_page_says_that_no_mail_was_sent(
     for number in range(2):
         answer = admin.post(f"/admin/users/{user.id}/mail")
         text = admin.follow(answer).text
-        assert ("No mail was sent" in text) == bool(number)
+        assert ("No email was sent" in text) == bool(number)
     disable(other)
     path = f"/admin/users/{other.id}"
     assert f"{path}/mail" not in admin.get(path).text
     answer = admin.post(f"{path}/mail")
-    assert "No mail was sent" in admin.follow(answer).text
+    assert "No email was sent" in admin.follow(answer).text
     assert [mail["To"] for mail in mailbox.deliver()] == [user.email]
 
 
@@ -179,7 +179,7 @@ def test_without_mail_there_is_nothing_to_send(build: Build) -> None:
     assert browser.post(f"{path}/mail").status_code == 404
     assert mail_search.newest(9) == []
     assert MAILS not in browser.get("/admin/overview").text
-    assert "This service sends no mail now." in browser.get(MAILS).text
+    assert "This service sends no email now." in browser.get(MAILS).text
 
 
 def test_overview_links_queued_and_failed_mails(admin: Browser) -> None:
@@ -189,7 +189,7 @@ def test_overview_links_queued_and_failed_mails(admin: Browser) -> None:
     for _ in range(2):
         failed(user, "550 no such mailbox")
     text = text_of(admin, "/admin/overview")
-    assert "1 Queued mails" in text and "2 Failed mails" in text
+    assert "1 Queued emails" in text and "2 Failed emails" in text
     links = [
         given["href"]
         for tag, given in Page(admin.get("/admin/overview")).elements
@@ -205,13 +205,13 @@ def test_queue_is_filtered_by_state_and_user(admin: Browser) -> None:
     failed(other, f"550 {EVIL}")
     every = text_of(admin, MAILS)
     assert str(user.email) in every and str(other.email) in every
-    assert f"550 {EVIL}" in every and "2 mails" in every
+    assert f"550 {EVIL}" in every and "2 emails" in every
     assert EVIL not in admin.get(MAILS).text
     only = text_of(admin, f"{MAILS}?state=queued")
     assert str(user.email) in only and str(other.email) not in only
     only = text_of(admin, f"{MAILS}?user={other.email}")
-    assert "1 mail " in only and str(user.email) not in only
-    assert "No mails match." in text_of(admin, f"{MAILS}?state=sent")
+    assert "1 email " in only and str(user.email) not in only
+    assert "No emails match." in text_of(admin, f"{MAILS}?state=sent")
     assert f"Failed 0 550 {EVIL}" in text_of(admin, f"/admin/users/{other.id}")
 
 
@@ -318,14 +318,14 @@ def test_selected_mails_are_sent_again_or_dropped(
     one, two = failed(user, "550 full"), queued(user)
     form = {"mail": [one], "do": "retry", "back": back}
     asked = admin.get(SELECTED, query_string=form)
-    assert "Send this mail now?" in asked.text
+    assert "Send this email now?" in asked.text
     assert stored(one).state == "failed"
     answer = admin.post(SELECTED, form)
     assert answer.headers["Location"] == back
     assert "will be sent soon" in admin.follow(answer).text
     form = {"mail": [two], "do": "drop"}
     assert (
-        "Do not send this mail?" in admin.get(SELECTED, query_string=form).text
+        "Do not send this email?" in admin.get(SELECTED, query_string=form).text
     )
     answer = admin.post(SELECTED, form)
     assert "will not be sent" in admin.follow(answer).text
@@ -347,7 +347,7 @@ def test_sent_and_expired_mails_are_not_sent_again(
     new = failed(user, "451 later")
     for mails, told in (
         ([sent, old], "Nothing was changed"),
-        ([sent, old, new], "not for all selected mails"),
+        ([sent, old, new], "not for all selected emails"),
         (["gone", "\0"], "deleted in the meantime"),
         ([], "Select at least one row"),
     ):

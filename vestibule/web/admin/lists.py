@@ -154,8 +154,10 @@ _COUNTS: dict[str, tuple[Callable[[int], str], str]] = {
         N_("More than %(number)s invitations"),
     ),
     "mails": (
-        lambda number: ngettext("%(number)s mail", "%(number)s mails", number),
-        N_("More than %(number)s mails"),
+        lambda number: ngettext(
+            "%(number)s email", "%(number)s emails", number
+        ),
+        N_("More than %(number)s emails"),
     ),
     "events": (
         lambda number: ngettext(

@@ -66,7 +66,7 @@ _MAIL_LABELS: dict[str, str] = {
     MailKind.FACTOR_RESET_ISSUED: N_("Link to remove second factors"),
     MailKind.FACTORS_RESET: N_("All second factors removed"),
     MailKind.RECOVERY_CODE_USED: N_("Recovery code used"),
-    MailKind.TEST: N_("Test mail"),
+    MailKind.TEST: N_("Test email"),
 }
 
 
@@ -85,11 +85,11 @@ class MailAction(NamedTuple):
 _ACTIONS = {
     "retry": MailAction(
         lambda number: ngettext(
-            "Send this mail now?", "Send %(number)s mails now?", number
+            "Send this email now?", "Send %(number)s emails now?", number
         ),
         N_(
-            "Mails that are queued or failed are sent at once, unless what"
-            " they carry has expired. Mails that were sent are not sent"
+            "Emails that are queued or failed are sent at once, unless what"
+            " they carry has expired. Emails that were sent are not sent"
             " again."
         ),
         N_("Send now"),
@@ -98,9 +98,9 @@ _ACTIONS = {
     ),
     "drop": MailAction(
         lambda number: ngettext(
-            "Do not send this mail?", "Do not send %(number)s mails?", number
+            "Do not send this email?", "Do not send %(number)s emails?", number
         ),
-        N_("Mails that are queued are not sent. They stay in the list."),
+        N_("Queued emails are not sent. They stay in the list."),
         N_("Do not send"),
         lambda id, actor: drop_mail(id, actor=actor),
         Message.MAILS_DROPPED,

@@ -110,9 +110,9 @@ def _figures_of_now() -> list[Figure]:
         figures += (
             Figure(label, number, own_url(f"{ADMIN_MAILS}?state={state}"), bad)
             for label, number, state, bad in (
-                (gettext("Queued mails"), mails.queued, QUEUED, False),
+                (gettext("Queued emails"), mails.queued, QUEUED, False),
                 (
-                    gettext("Failed mails"),
+                    gettext("Failed emails"),
                     mails.failed,
                     FAILED,
                     mails.failed > 0,

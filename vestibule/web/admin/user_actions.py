@@ -249,12 +249,12 @@ USER_ACTIONS = {
         _reset_factors,
     ),
     "mail": UserAction(
-        N_("Mail a link for a new password?"),
+        N_("Email a link for a new password?"),
         N_(
-            "The user gets a mail with a link to set a new password. The"
+            "The user gets an email with a link to set a new password. The"
             " current password keeps working until then."
         ),
-        N_("Send the mail"),
+        N_("Send the email"),
         Action.ISSUE_RESET,
         _send_mail,
     ),
@@ -351,10 +351,11 @@ def _confirm_page(
     )
     if name == "mail" and is_invited(user):
         asked = asked._replace(
-            question=gettext("Mail an invitation?"),
+            question=gettext("Email an invitation?"),
             consequence=gettext(
-                "The user gets a mail with a link to choose a password. It"
-                " works once, within 72 hours. Any earlier link stops working."
+                "The user gets an email with a link to choose a password. It"
+                " works once, within 72 hours. Any earlier link stops"
+                " working."
             ),
         )
     if name == "code" and is_invited(user):

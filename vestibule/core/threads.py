@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from functools import update_wrapper
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
 from vestibule.core import clock
@@ -80,6 +81,30 @@ class Once(Generic[T]):
         """Drop the result, as a forked child does with its parent's."""
         self._results: list[T] = []
         self._lock = threading.Lock()
+
+
+class Wakeups:
+    """What wakes the main thread: signals, and the ends of workers.
+
+    granian uses an event, whose `set` takes a lock. A second signal during
+    the handler of the first one would wait for that lock forever: the end
+    of a terminal sends two. And what came just before `clear` was lost.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._unseen: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """Wake the main thread once; handlers may call this."""
+        self._unseen.put(None)
+
+    def wait(self) -> None:
+        """Wait for the next wakeup."""
+        self._unseen.get()
+
+    def clear(self) -> None:
+        """Forget nothing: each wakeup is seen once."""
 
 
 class SharedNumber(Protocol):

@@ -30,7 +30,7 @@ from vestibule.core import clock, env_file, page_settings, settings
 from vestibule.core import logging as logs
 from vestibule.core.errors import ConfigurationError, VestibuleError
 from vestibule.core.setting_types import set_missing
-from vestibule.core.threads import shared_number
+from vestibule.core.threads import Wakeups, shared_number
 from vestibule.db import engine, session_queries
 from vestibule.mechanisms import mechanism_for
 from vestibule.mechanisms.auth import Auth
@@ -156,10 +156,8 @@ class _Server(MPServer):
         self.signal_handler_interrupt(number)
 
     def _respawn_workers(self, *given: Any, **more: Any) -> None:
-        """Replace dead workers, or end if a signal came meanwhile."""
-        if self.interrupt_signal:
-            self.main_loop_interrupt.set()  # granian has just cleared it.
-        else:
+        """Replace dead workers, unless a signal came meanwhile."""
+        if not self.interrupt_signal:
             respawn: Any = super()._respawn_workers
             respawn(*given, **more)
 
@@ -237,6 +235,7 @@ def _server_on(host: str, shared: Shared) -> _Server:
         log_level=LogLevels.error,
     )
     server.shared = shared
+    server.main_loop_interrupt = Wakeups()  # type: ignore[assignment]
     # granian serves the file itself, so busy threads, a frozen database and
     # a full disk do not delay the answer.
     health_folder = str(_HEALTH_FILE.parent.resolve())

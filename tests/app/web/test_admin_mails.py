@@ -325,7 +325,8 @@ def test_selected_mails_are_sent_again_or_dropped(
     assert "will be sent soon" in admin.follow(answer).text
     form = {"mail": [two], "do": "drop"}
     assert (
-        "Do not send this email?" in admin.get(SELECTED, query_string=form).text
+        "Do not send this email?"
+        in admin.get(SELECTED, query_string=form).text
     )
     answer = admin.post(SELECTED, form)
     assert "will not be sent" in admin.follow(answer).text

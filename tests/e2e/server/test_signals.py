@@ -3,13 +3,17 @@
 
 import os
 import signal
+import sys
 import threading
+from types import FrameType
+from typing import Any
 
 import pytest
 from granian.constants import Interfaces
 
 from tests.conftest import Serve
 from tests.serving import DB_SESSIONS
+from vestibule.core.threads import Wakeups
 from vestibule.server.granian import _Server
 
 
@@ -35,15 +39,15 @@ def test_signal_while_a_dead_worker_is_noticed_ends_server() -> None:
     """
     server = _Server("api.v1.app", interface=Interfaces.WSGI)
 
-    class LateSignal(threading.Event):
-        """An event before whose clearing the signal comes."""
+    class LateSignal(Wakeups):
+        """Wakeups before whose clearing the signal comes."""
 
         def clear(self) -> None:
-            """Send the signal, and forget it as granian does."""
+            """Send the signal, and clear as granian does."""
             server.signal_handler_reload(signal.SIGHUP)
             super().clear()
 
-    server.main_loop_interrupt = LateSignal()
+    server.main_loop_interrupt = LateSignal()  # type: ignore[assignment]
     server.main_loop_interrupt.set()
     server.interrupt_children.append(0)
     server.respawn_failed_workers = True
@@ -53,3 +57,30 @@ def test_signal_while_a_dead_worker_is_noticed_ends_server() -> None:
     loop.start()
     loop.join(20)
     assert not loop.is_alive()
+
+
+def test_signal_during_the_handler_of_another_is_handled() -> None:
+    """The end of a terminal sends two; an event would wait for itself."""
+    wakeups = Wakeups()
+    is_nested = False
+
+    def send_signal(frame: FrameType, event: str, _: object) -> Any:
+        """Call the handler again at each line of the first call."""
+        nonlocal is_nested
+        if frame.f_code is Wakeups.set.__code__ and not is_nested:
+            is_nested = True
+            wakeups.set()
+            is_nested = False
+        return send_signal
+
+    def handle_signal() -> None:
+        """Do what the handler does."""
+        sys.settrace(send_signal)
+        wakeups.set()
+
+    main = threading.Thread(target=handle_signal, daemon=True)
+    main.start()
+    main.join(20)
+    assert not main.is_alive()
+    for _ in range(2):
+        wakeups.wait()

@@ -60,7 +60,7 @@ def test_forgotten_password_is_reset_by_the_code_of_the_mail(
     user, browser = stored_user(), Browser(service)
     assert "/forgot" in browser.get("/sign-in").text
     page = browser.follow(browser.post("/forgot", {"email": user.email}))
-    assert "a mail is on its way" in page.text
+    assert "an email is on its way" in page.text
     (mail,) = mailbox.deliver()
     form = {
         "email": user.email,
@@ -271,10 +271,10 @@ def test_unconfirmed_user_cannot_sign_in(
     form = {"email": "ada@example.com", "password": NEW}
     made = browser.post("/register", form)
     assert made.headers["Location"] == "/sign-in"
-    assert "Open the link of the mail" in browser.follow(made).text
+    assert "Open the link in the email" in browser.follow(made).text
     refused = browser.post("/sign-in", form)
     assert refused.status_code == 403
-    assert "Confirm your email first" in refused.text
+    assert "Confirm your address first" in refused.text
     assert browser.get("/account").status_code == 303
     wrong = browser.post("/sign-in", form | {"password": "wrong"})
     assert wrong.status_code == 401

@@ -97,7 +97,9 @@ BOUNDS = {
     "core.threads:Once.__call__: with self._lock": (
         "the one call that makes the value, which waits for nothing"
     ),
-    "core.threads:Wakeups.wait: self._unseen.get": ALONE,
+    "core.threads:Wakeups.wait: self._unseen.get": (
+        "the main thread of the server, which serves no request"
+    ),
     "db.backup:_copy_sqlite.copy: drivers.sqlite_driver().connect": COMMAND,
     "db.backup:_copy_backup: driver.connect": COMMAND,
     "db.backup:_dump_postgresql: subprocess.run": COMMAND,

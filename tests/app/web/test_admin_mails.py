@@ -324,8 +324,8 @@ def test_selected_mails_are_sent_again_or_dropped(
     assert answer.headers["Location"] == back
     assert "will be sent soon" in admin.follow(answer).text
     form = {"mail": [two], "do": "drop"}
-    asked = admin.get(SELECTED, query_string=form).text
-    assert "Do not send this email?" in asked
+    asked = admin.get(SELECTED, query_string=form)
+    assert "Do not send this email?" in asked.text
     answer = admin.post(SELECTED, form)
     assert "will not be sent" in admin.follow(answer).text
     (mail,) = mailbox.deliver()

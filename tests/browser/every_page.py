@@ -130,9 +130,7 @@ def _populate(server: Server) -> Site:
     keeper.password = PASSWORD
     keeper.save()
     keys = [add_passkey(keeper, name) for name in ("laptop", "phone")]
-    invitations = [
-        invite(f"invited-{number}@example.com") for number in range(30)
-    ]
+    invitations = [invite(f"invited-{n}@example.com") for n in range(30)]
     path = link_path(invitations[0].user, invitations[0].code.code)
     assert path is not None
     mail = NewMail(
@@ -363,9 +361,7 @@ PAGES: dict[str, Open] = {
     ),
     "/admin/figures": admin("/admin/figures"),
     "/admin/figures of a month": admin("/admin/figures?period=month"),
-    "/admin/figures as a table": admin(
-        "/admin/figures?period=month&view=table"
-    ),
+    "/admin/figures as table": admin("/admin/figures?period=month&view=table"),
 }
 #: Pages whose form only a script can send; they say so without one.
 NEEDS_SCRIPT = {

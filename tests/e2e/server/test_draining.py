@@ -127,6 +127,8 @@ def test_closed_terminal_ends_foreground_server(tmp_path: Path) -> None:
 
     def enter_terminal() -> None:
         """Make the terminal the one of this process."""
+        # The tests may have been started by nohup.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.setsid()
         fcntl.ioctl(inside, termios.TIOCSCTTY, 0)
 

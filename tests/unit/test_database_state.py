@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from tests.app.api.conftest import Build, build
 from tests.app.api.service import stored_user
@@ -59,6 +60,23 @@ def test_database_of_another_program_is_left_alone(
         assert "belongs to another program" in done.stderr, command
         assert done.stderr.count("\n") == 1
     assert file.read_bytes() == content
+
+
+def test_schema_that_another_process_makes_meanwhile_is_ours(
+    file: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several processes may be the first to start."""
+    look = migrate._tables
+
+    def look_late(connection: Connection) -> list[str]:
+        """Let another process make the tables, and look."""
+        monkeypatch.setattr(migrate, "_tables", look)
+        assert run("db", "upgrade").exit_code == 0
+        return look(connection)
+
+    execute(file)
+    monkeypatch.setattr(migrate, "_tables", look_late)
+    assert migrate.revision(database()) == migrate.EXPECTED_REVISION
 
 
 def test_version_table_without_a_row_is_refused(file: Path, run: Run) -> None:

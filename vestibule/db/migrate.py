@@ -199,20 +199,20 @@ def _read_schema(connection: Connection) -> Schema:
     A database that has tables, but none with our revision, belongs to
     another program, even if that program uses the same revision numbers.
     """
-    found = inspect(connection)
-    if found.has_table(VERSION_TABLE):
+    # Read once: another process may make the tables at this moment.
+    tables = _tables(connection)
+    if not tables:
+        return Schema(None, None)
+    if VERSION_TABLE in tables:
         table = VERSION_TABLE
     elif _has_our_tables(connection):
         table = _OLD_VERSION_TABLE
     else:
-        tables = _tables(connection)
-        if tables:
-            raise SchemaMismatch(
-                f"this database belongs to another program: it has the table"
-                f" {min(tables)} and none of ours; name another one, or a new"
-                " one, in DATABASE_URL"
-            )
-        return Schema(None, None)
+        raise SchemaMismatch(
+            f"this database belongs to another program: it has the table"
+            f" {min(tables)} and none of ours; name another one, or a new"
+            " one, in DATABASE_URL"
+        )
     stored = connection.scalar(text(f"SELECT version_num FROM {table}"))
     if stored is None:
         raise SchemaMismatch(

@@ -264,7 +264,7 @@ def test_button_without_a_selection_says_so(service: Service) -> None:
 def test_no_email_field_lets_the_browser_change_the_address() -> None:
     """Chromium refuses "\u00e9@example.com" in `type="email"`.
 
-    And it stores "a@\u00e9.example" as another address, which signs nobody in.
+    And it stores "a@\u00e9.example" as another address, which has no account.
     """
     folder = ROOT / "vestibule/web/templates"
     seen = 0
